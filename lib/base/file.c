@@ -1,0 +1,289 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool is_absent(int number)
+{
+	return number == ENOENT || number == ENOTDIR || number == ENAMETOOLONG;
+}
+
+int file_dir_open(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(err, "cannot open the directory '%s'", path);
+	return fd;
+}
+
+/* Call mkdirat(2) for each leading part of path. */
+static int make_parts(int dirfd, const char *path, mode_t mode, struct err *err)
+{
+	char part[PATH_MAX];
+	size_t n = strlen(path);
+
+	if (n >= sizeof(part))
+		return err_set(err, ERR_IO, "cannot make '%s': path too long",
+			       path);
+	memcpy(part, path, n + 1);
+	for (size_t i = 1; i <= n; i++) {
+		if (part[i] != '/' && part[i] != '\0')
+			continue;
+		part[i] = '\0';
+		if (mkdirat(dirfd, part, mode) != 0 && errno != EEXIST)
+			return err_errno(err, "cannot make the directory '%s'",
+					 part);
+		part[i] = i < n ? '/' : '\0';
+	}
+	return 0;
+}
+
+int file_dir_make_all(const char *path, mode_t mode, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	return make_parts(AT_FDCWD, path, mode, err);
+}
+
+int file_dir_make(int dirfd, const char *path, struct err *err)
+{
+	return make_parts(dirfd, path, 0755, err);
+}
+
+/* For kernels and sandboxes without openat2(2): one element at a time. */
+static int open_by_elements(int dirfd, const char *path, int flags, mode_t mode)
+{
+	char part[PATH_MAX];
+	const char *slash;
+	int at = dirfd;
+
+	while ((slash = strchr(path, '/')) != NULL) {
+		size_t n = (size_t)(slash - path);
+		int next;
+
+		if (n == 0 || n > NAME_MAX || (n == 2 && path[0] == '.' && path[1] == '.')) {
+			errno = n > NAME_MAX ? ENAMETOOLONG : EXDEV;
+			next = -1;
+		} else {
+			memcpy(part, path, n);
+			part[n] = '\0';
+			next = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		}
+		if (at != dirfd)
+			close(at);
+		if (next < 0)
+			return -1;
+		at = next;
+		path = slash + 1;
+	}
+	int fd = openat(at, path, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	if (at != dirfd)
+		close(at);
+	return fd;
+}
+
+static int open_below(int dirfd, const char *path, int flags, mode_t mode)
+{
+	static atomic_bool lacks_openat2;
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
+		.mode = (flags & O_CREAT) ? mode : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+	int fd;
+
+	if (!atomic_load(&lacks_openat2)) {
+		fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+			return fd;
+		atomic_store(&lacks_openat2, errno == ENOSYS);
+	}
+	return open_by_elements(dirfd, path, flags, mode);
+}
+
+int file_open(int dirfd, const char *path, int flags, mode_t mode,
+	      struct err *err)
+{
+	int fd = open_below(dirfd, path, flags, mode);
+
+	if (fd >= 0)
+		return fd;
+	if (is_absent(errno))
+		return FILE_ABSENT;
+	return err_errno(err, "cannot open '%s'", path);
+}
+
+int file_open_read(int dirfd, const char *path, struct stat *st,
+		   struct err *err)
+{
+	int fd = file_open(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, st) != 0) {
+		err_errno(err, "cannot stat '%s'", path);
+		close(fd);
+		return -1;
+	}
+	if (!S_ISREG(st->st_mode)) {
+		close(fd);
+		return FILE_ABSENT;
+	}
+	return fd;
+}
+
+int file_read_all(int dirfd, const char *path, size_t max_bytes,
+		  struct pool *pool, struct str *data, struct err *err)
+{
+	struct stat st;
+	int fd = file_open_read(dirfd, path, &st, err);
+	ssize_t n;
+	char *bytes;
+
+	if (fd < 0)
+		return fd;
+	if ((uint64_t)st.st_size > max_bytes) {
+		close(fd);
+		return err_set(err, ERR_IO, "cannot read '%s': %lld bytes, more than %zu",
+			       path, (long long)st.st_size, max_bytes);
+	}
+	bytes = pool_alloc(pool, (size_t)st.st_size + 1);
+	n = file_read_at(fd, bytes, (size_t)st.st_size, 0, err);
+	close(fd);
+	if (n < 0)
+		return err_wrap(err, "'%s'", path);
+	*data = (struct str){ bytes, (size_t)n };
+	return 0;
+}
+
+int file_write_all(int fd, struct str data, struct err *err)
+{
+	while (data.n > 0) {
+		ssize_t n = write(fd, data.p, data.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, "cannot write");
+		data = str_skip(data, (size_t)n);
+	}
+	return 0;
+}
+
+int file_write_at(int fd, struct str data, off_t offset, struct err *err)
+{
+	while (data.n > 0) {
+		ssize_t n = pwrite(fd, data.p, data.n, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, "cannot write");
+		data = str_skip(data, (size_t)n);
+		offset += n;
+	}
+	return 0;
+}
+
+ssize_t file_read_at(int fd, void *bytes, size_t n, off_t offset,
+		     struct err *err)
+{
+	size_t have = 0;
+
+	while (have < n) {
+		ssize_t got = pread(fd, (char *)bytes + have, n - have,
+				    offset + (off_t)have);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_errno(err, "cannot read");
+		if (got == 0)
+			break;
+		have += (size_t)got;
+	}
+	return (ssize_t)have;
+}
+
+/* Make the parents of path below dirfd. */
+static int make_parents(int dirfd, const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX];
+
+	if (!slash)
+		return 0;
+	if ((size_t)(slash - path) >= sizeof(parent))
+		return err_set(err, ERR_IO, "cannot make '%s': path too long", path);
+	memcpy(parent, path, (size_t)(slash - path));
+	parent[slash - path] = '\0';
+	return make_parts(dirfd, parent, 0755, err);
+}
+
+int file_rename(int dirfd, const char *from, const char *path, struct err *err)
+{
+	if (renameat(dirfd, from, dirfd, path) == 0)
+		return 0;
+	if (errno == ENOENT) {
+		if (make_parents(dirfd, path, err) != 0)
+			return -1;
+		if (renameat(dirfd, from, dirfd, path) == 0)
+			return 0;
+	}
+	return err_errno(err, "cannot rename '%s' to '%s'", from, path);
+}
+
+int file_temp(int dirfd, const char *tmpdir, char *name, size_t size,
+	      struct err *err)
+{
+	static atomic_uint counter;
+	struct timespec now;
+	int fd;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	snprintf(name, size, "%s/t%d-%llx-%x.tmp", tmpdir, (int)getpid(),
+		 (unsigned long long)now.tv_sec * 1000000000U + (unsigned long long)now.tv_nsec,
+		 atomic_fetch_add(&counter, 1));
+	fd = open_below(dirfd, name, O_RDWR | O_CREAT | O_EXCL, 0644);
+	if (fd < 0)
+		return err_errno(err, "cannot make '%s'", name);
+	return fd;
+}
+
+int file_replace(int dirfd, const char *tmpdir, const char *path,
+		 struct str data, bool durable, struct err *err)
+{
+	char tmp[PATH_MAX];
+	int rc = -1;
+	int fd = file_temp(dirfd, tmpdir, tmp, sizeof(tmp), err);
+
+	if (fd < 0)
+		return err_wrap(err, "replacing '%s'", path);
+	if (file_write_all(fd, data, err) != 0) {
+		err_wrap(err, "'%s'", tmp);
+		goto out;
+	}
+	if (durable && fsync(fd) != 0) {
+		err_errno(err, "cannot flush '%s'", tmp);
+		goto out;
+	}
+	/* A reader sees the old bytes or the new ones, never a part. */
+	rc = file_rename(dirfd, tmp, path, err);
+out:
+	close(fd);
+	if (rc != 0)
+		unlinkat(dirfd, tmp, 0);
+	return rc;
+}
