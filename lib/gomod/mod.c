@@ -1,0 +1,24 @@
+#include "gomod/mod.h"
+
+#include <string.h>
+
+int mod_check(struct str body, struct err *err)
+{
+	static const struct str mark = { "\xef\xbb\xbf", 3 };
+	struct str text = str_has_prefix(body, mark) ? str_skip(body, 3) : body;
+
+	text = str_trim(text);
+	if (body.n > MOD_BODY_MAX)
+		return err_set(err, ERR_BAD_UPSTREAM,
+			       "not a go.mod: %zu bytes, more than %u", body.n,
+			       MOD_BODY_MAX);
+	if (text.n == 0)
+		return err_set(err, ERR_BAD_UPSTREAM, "not a go.mod: empty");
+	if (text.p[0] == '<' || text.p[0] == '{')
+		return err_set(err, ERR_BAD_UPSTREAM,
+			       "not a go.mod: begins with '%c', as HTML or JSON",
+			       text.p[0]);
+	if (str_has_char(text, '\0'))
+		return err_set(err, ERR_BAD_UPSTREAM, "not a go.mod: has a NUL");
+	return 0;
+}

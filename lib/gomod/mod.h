@@ -1,0 +1,23 @@
+/*
+ * mod.h - the body of a ".mod" answer: a go.mod file.
+ *
+ * Pure function: no I/O, no state. It doesn't parse: what a go.mod may say is
+ * the go command's business, and older ones hold odd things.
+ */
+#ifndef GOMOD_MOD_H
+#define GOMOD_MOD_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* Longest go.mod, in bytes: MaxGoMod of golang.org/x/mod/zip. */
+#define MOD_BODY_MAX (16U << 20)
+
+/*
+ * Whether a body can be a go.mod: text without NUL, neither HTML nor JSON,
+ * not blank (no client takes one without a module line, but a full disk
+ * upstream makes such), at most MOD_BODY_MAX. err: ERR_BAD_UPSTREAM. Returns 0 or -1.
+ */
+int mod_check(struct str body, struct err *err);
+
+#endif

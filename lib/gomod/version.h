@@ -1,0 +1,79 @@
+/*
+ * version.h - semantic versions, as the go command spells them: "v1.2.3".
+ *
+ * Pure functions: no I/O, no state. Rules and names follow semver.go,
+ * pseudo.go and module.go of golang.org/x/mod; tests/vectors/version.txt
+ * was made by those packages.
+ */
+#ifndef GOMOD_VERSION_H
+#define GOMOD_VERSION_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+/*
+ * Longest escaped version accepted, in bytes. Our limit, Go sets none: with
+ * ".ziphash" and a temporary's suffix behind it, it must fit in a file name.
+ */
+#define VERSION_ESCAPED_MAX 240
+
+/* semver.IsValid: "v1", "v1.2" and "v1.2.3+meta" are valid, "1.2.3" isn't. */
+bool version_is_valid(struct str version);
+
+/*
+ * module.CanonicalVersion(version) == version: vX.Y.Z, with or without a
+ * pre-release, and no build suffix but "+incompatible". Only such versions
+ * have .mod, .zip and an .info that never changes.
+ */
+bool version_is_canonical(struct str version);
+
+/* module.IsPseudoVersion: made from a commit's time and hash. */
+bool version_is_pseudo(struct str version);
+
+/*
+ * Whether this may stand in "@v/VERSION.info" to be resolved: a branch, a
+ * commit, "v1", "latest", "v1.2.3+meta": whatever version_escape() accepts and
+ * isn't canonical.
+ */
+bool version_is_query(struct str version);
+
+/*
+ * Parts of a version, as pieces of it: "v1" / "-rc.1" / "+incompatible" for
+ * "v1.2.3-rc.1+incompatible". Empty where there is none or the version is
+ * not valid.
+ */
+struct str version_major(struct str version);
+struct str version_prerelease(struct str version);
+struct str version_build(struct str version);
+
+/*
+ * semver.Compare: -1, 0 or +1. An invalid version is less than a valid one,
+ * and two invalid ones are equal. Build suffixes don't count.
+ */
+int version_compare(struct str a, struct str b);
+
+/* semver.Sort: as version_compare(), then bytewise. Parses each once. */
+void version_sort(struct str *versions, size_t n);
+
+/*
+ * module.EscapeVersion: every capital becomes '!' and its small letter.
+ * Any file name of ASCII without '!' is accepted, not only versions.
+ *
+ * pool     owns the bytes of *escaped
+ * escaped  out; left as it was on error
+ * err      ERR_BAD_REQUEST: what is wrong with which version
+ *
+ * Returns 0, or -1 with *err set.
+ */
+int version_escape(struct pool *pool, struct str version,
+		   struct str *escaped, struct err *err);
+
+/*
+ * module.UnescapeVersion, the reverse. Capitals, a '!' without a small
+ * letter behind it, bytes above ASCII, and names that no file may have are
+ * refused, and more than VERSION_ESCAPED_MAX bytes.
+ */
+int version_unescape(struct pool *pool, struct str escaped,
+		     struct str *version, struct err *err);
+
+#endif
