@@ -1,0 +1,358 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "state/config_option.h"
+
+#define SHOWN_MAX 200 /* bytes of a wrong value that a message repeats */
+#define PATH_BYTES_MAX 3000 /* leaves room below PATH_MAX for the store's names */
+
+static const char *const level_names[] = {
+	[LOG_ERROR] = "error",
+	[LOG_WARN] = "warn",
+	[LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug",
+};
+
+static void *field_of(struct config *config, const struct config_option *option)
+{
+	return (char *)config + option->offset;
+}
+
+static const void *field_const(const struct config *config, const struct config_option *option)
+{
+	return (const char *)config + option->offset;
+}
+
+/* "'TEXT' is not allowed: ALLOWED"; returns -1. */
+static int refuse(const struct config_option *option, struct str text, struct err *err)
+{
+	struct buf allowed;
+
+	buf_init(&allowed, 256);
+	config_option_allowed(option, &allowed);
+	err_set(err, ERR_CONFIG, "'%.*s%s' is not allowed: %s", STR_ARG(str_head(text, SHOWN_MAX)),
+		text.n > SHOWN_MAX ? "..." : "", allowed.p);
+	buf_clear(&allowed);
+	return -1;
+}
+
+static bool has_control(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static int set_number(struct config *config, const struct config_option *option, struct str text,
+		      struct err *err)
+{
+	int *field = field_of(config, option);
+	uint64_t value;
+
+	if (!str_to_u64(text, &value) || value < (uint64_t)option->min ||
+	    value > (uint64_t)option->max)
+		return refuse(option, text, err);
+	*field = (int)value;
+	return 0;
+}
+
+static int set_path(struct config *config, const struct config_option *option, struct str text,
+		    struct err *err)
+{
+	const char **field = field_of(config, option);
+	const char *path;
+
+	if (text.n > 0 && (text.p[0] != '/' || text.n > PATH_BYTES_MAX))
+		return refuse(option, text, err);
+	while (text.n > 1 && text.p[text.n - 1] == '/')
+		text.n--;
+	path = pool_cstr(config->pool, text);
+	/* Only what surely isn't there: another user may be able to read it. */
+	if (option->type == CONFIG_FILE && text.n > 0 && access(path, F_OK) != 0 &&
+	    (errno == ENOENT || errno == ENOTDIR))
+		return refuse(option, text, err);
+	*field = path;
+	return 0;
+}
+
+static int set_prefix(struct config *config, const struct config_option *option, struct str text,
+		      struct err *err)
+{
+	const char **field = field_of(config, option);
+	struct str rest = str_skip(text, 1);
+	struct str element;
+
+	if (text.n > 0 && text.p[0] != '/')
+		return refuse(option, text, err);
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == ' ' || (text.p[i] & 0x80) || strchr("%?#\"\\;", text.p[i]))
+			return refuse(option, text, err);
+	while (text.n > 0 && str_cut(&rest, '/', &element))
+		if (element.n == 0 || str_is_equal(element, STR(".")) ||
+		    str_is_equal(element, STR("..")))
+			return refuse(option, text, err);
+	*field = pool_cstr(config->pool, text);
+	return 0;
+}
+
+static int set_hosts(struct config *config, const struct config_option *option, struct str text,
+		     struct err *err)
+{
+	const char **field = field_of(config, option);
+	struct str rest = text;
+	struct str host;
+	char *hosts = pool_alloc(config->pool, text.n + 1);
+	size_t n = 0;
+
+	while (text.n > 0 && str_cut(&rest, ',', &host)) {
+		host = str_trim(host);
+		if (!chain_is_host(host))
+			return refuse(option, text, err);
+		if (n > 0)
+			hosts[n++] = ',';
+		for (size_t i = 0; i < host.n; i++) {
+			char c = host.p[i];
+
+			hosts[n++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+		}
+	}
+	*field = hosts;
+	return 0;
+}
+
+static int set_level(struct config *config, const struct config_option *option, struct str text,
+		     struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {
+		if (str_is_equal_nocase(text, str_of(level_names[i]))) {
+			config->log.level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return refuse(option, text, err);
+}
+
+static int listen_unix(struct str path, struct config_listen *listen, struct err *err)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+
+	if (path.n == 0 || path.p[0] != '/')
+		return err_set(err, ERR_CONFIG, "behind unix: stands an absolute path");
+	if (path.n >= sizeof(un.sun_path))
+		return err_set(err, ERR_CONFIG, "the path of a socket has at most %zu bytes",
+			       sizeof(un.sun_path) - 1);
+	memcpy(un.sun_path, path.p, path.n);
+	memcpy(&listen->address, &un, sizeof(un));
+	listen->size = (socklen_t)sizeof(un);
+	return 0;
+}
+
+static bool listen_ip(struct str host, uint16_t port, struct config_listen *listen)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	bool bracketed = str_has_prefix(host, STR("[")) && str_has_suffix(host, STR("]"));
+	char text[INET6_ADDRSTRLEN];
+
+	if (str_is_equal_nocase(host, STR("localhost")))
+		host = STR("127.0.0.1");
+	if (bracketed)
+		host = str_head(str_skip(host, 1), host.n - 2);
+	if (host.n >= sizeof(text))
+		return false;
+	memcpy(text, host.p, host.n);
+	text[host.n] = '\0';
+
+	if (bracketed && inet_pton(AF_INET6, text, &in6.sin6_addr) == 1) {
+		memcpy(&listen->address, &in6, sizeof(in6));
+		listen->size = (socklen_t)sizeof(in6);
+		return true;
+	}
+	if (!bracketed && inet_pton(AF_INET, text, &in.sin_addr) == 1) {
+		memcpy(&listen->address, &in, sizeof(in));
+		listen->size = (socklen_t)sizeof(in);
+		return true;
+	}
+	return false;
+}
+
+int config_listen_parse(struct str text, struct config_listen *listen, struct err *err)
+{
+	long colon = str_find_last(text, ':');
+	uint64_t port;
+
+	*listen = (struct config_listen){ 0 };
+	if (has_control(text))
+		return err_set(err, ERR_CONFIG, "a control byte is not allowed");
+	if (str_has_prefix(text, STR("unix:")))
+		return listen_unix(str_skip(text, 5), listen, err);
+	if (colon < 0)
+		return err_set(err, ERR_CONFIG, "unix:/absolute/path or ADDRESS:PORT");
+	if (!str_to_u64(str_skip(text, (size_t)colon + 1), &port) || port > 65535)
+		return err_set(err, ERR_CONFIG, "its port must be a number from 0 to 65535");
+	if (!listen_ip(str_head(text, (size_t)colon), (uint16_t)port, listen))
+		return err_set(err, ERR_CONFIG, "its address must be an IPv4 address, "
+			       "an IPv6 address in brackets, or localhost");
+	return 0;
+}
+
+static int set_listen(struct config *config, const struct config_option *option, struct str text,
+		      struct err *err)
+{
+	struct config_listen listen = { 0 };
+
+	if (text.n > 0 && config_listen_parse(text, &listen, err) != 0)
+		return err_wrap(err, "'%.*s' is not allowed", STR_ARG(str_head(text, SHOWN_MAX)));
+	*(const char **)field_of(config, option) = pool_cstr(config->pool, text);
+	config->server.listen_address = listen;
+	return 0;
+}
+
+static int set_chain(struct config *config, struct str text, struct err *err)
+{
+	chain_clear(&config->upstream.chain);
+	return chain_parse(text, &config->upstream.chain, err);
+}
+
+/*
+ * By golang.org/x/mod/sumdb/note a name holds neither blanks nor '+'; as it
+ * is also part of a path, it has to look like one here.
+ */
+static bool is_sumdb_name(struct str name)
+{
+	struct str element;
+
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+		    !strchr("-._~/", c))
+			return false;
+	}
+	while (str_cut(&name, '/', &element))
+		if (element.n == 0 || str_is_equal(element, STR(".")) ||
+		    str_is_equal(element, STR("..")))
+			return false;
+	return true;
+}
+
+static bool has_sumdb(const struct config_sumdb *databases, size_t n, struct str name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_is_equal(name, str_of(databases[i].name)))
+			return true;
+	return false;
+}
+
+/* One pair "name url". */
+static int parse_sumdb(struct pool *pool, struct str pair, struct config_sumdb *database,
+		       struct err *err)
+{
+	size_t end = 0;
+	struct str name, shown;
+
+	while (end < pair.n && pair.p[end] != ' ' && pair.p[end] != '\t')
+		end++;
+	name = str_head(pair, end);
+	shown = chain_redact(pool, pair);
+	if (str_has_char(name, '+'))
+		return err_set(err, ERR_CONFIG, "'%.*s' is not allowed: a name stands "
+			       "without its key, as in \"sum.golang.org https://sum.golang.org\"",
+			       STR_ARG(shown));
+	if (end == pair.n || !is_sumdb_name(name))
+		return err_set(err, ERR_CONFIG, "'%.*s' is not allowed: pairs \"name url\", "
+			       "separated by ',', as in \"sum.golang.org https://sum.golang.org\"",
+			       STR_ARG(shown));
+	if (chain_url_parse(pool, str_trim(str_skip(pair, end)), &database->url, &database->shown,
+			    err) != 0)
+		return err_wrap(err, "'%.*s' is not allowed", STR_ARG(shown));
+	database->name = pool_cstr(pool, name);
+	return 0;
+}
+
+static int set_sumdb(struct config *config, struct str text, struct err *err)
+{
+	struct config_sumdb *databases =
+		pool_alloc(config->pool, CONFIG_SUMDBS_MAX * sizeof(*databases));
+	struct str pair;
+	size_t n = 0;
+
+	while (text.n > 0 && str_cut(&text, ',', &pair)) {
+		pair = str_trim(pair);
+		if (pair.n == 0)
+			continue;
+		if (n == CONFIG_SUMDBS_MAX)
+			return err_set(err, ERR_CONFIG, "there are more than %d databases",
+				       CONFIG_SUMDBS_MAX);
+		if (parse_sumdb(config->pool, pair, &databases[n], err) != 0)
+			return -1;
+		if (has_sumdb(databases, n, str_of(databases[n].name)))
+			return err_set(err, ERR_CONFIG, "'%s' is named twice", databases[n].name);
+		n++;
+	}
+	config->sumdb.databases = databases;
+	config->sumdb.n = n;
+	return 0;
+}
+
+int config_value_set(struct config *config, const struct config_option *option, struct str text,
+		     struct err *err)
+{
+	text = str_trim(text);
+	if (has_control(text))
+		return err_set(err, ERR_CONFIG, "a control byte is not allowed");
+	switch (option->type) {
+	case CONFIG_NUMBER:
+		return set_number(config, option, text, err);
+	case CONFIG_PATH:
+	case CONFIG_FILE:
+		return set_path(config, option, text, err);
+	case CONFIG_PREFIX:
+		return set_prefix(config, option, text, err);
+	case CONFIG_HOSTS:
+		return set_hosts(config, option, text, err);
+	case CONFIG_LEVEL:
+		return set_level(config, option, text, err);
+	case CONFIG_LISTEN:
+		return set_listen(config, option, text, err);
+	case CONFIG_CHAIN:
+		return set_chain(config, text, err);
+	case CONFIG_SUMDB:
+		return set_sumdb(config, text, err);
+	}
+	return err_set(err, ERR_CONFIG, "the option has no known type");
+}
+
+void config_value_print(const struct config *config, size_t i, struct buf *buf)
+{
+	const struct config_option *option = &config_options[i];
+	const void *field = field_const(config, option);
+
+	switch (option->type) {
+	case CONFIG_NUMBER:
+		buf_printf(buf, "%d", *(const int *)field);
+		break;
+	case CONFIG_LEVEL:
+		buf_add(buf, str_of(level_names[config->log.level]));
+		break;
+	case CONFIG_CHAIN:
+		chain_print(&config->upstream.chain, buf);
+		break;
+	case CONFIG_SUMDB:
+		for (size_t k = 0; k < config->sumdb.n; k++)
+			buf_printf(buf, "%s%s %s", k > 0 ? ", " : "",
+				   config->sumdb.databases[k].name,
+				   config->sumdb.databases[k].shown);
+		break;
+	default:
+		buf_add(buf, str_of(*(const char *const *)field));
+		break;
+	}
+}

@@ -1,0 +1,378 @@
+#include "state/part.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+
+#define RECORD_MAGIC	    0x31747261706f67ULL
+#define COPY_BYTES	    65536
+#define GO_LOCK_TRIES	    200
+#define GO_LOCK_INTERVAL_US 10000
+
+_Static_assert(offsetof(struct part_record, sum) + sizeof(uint64_t) == sizeof(struct part_record) &&
+		       offsetof(struct part_record, sum) == 40 + ERR_TEXT_MAX,
+	       "the sum covers every byte, so there is no padding");
+
+/* FNV-1a: tells a torn record, guards against nothing else. */
+static uint64_t record_sum(const struct part_record *record)
+{
+	const unsigned char *p = (const unsigned char *)record;
+	uint64_t sum = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < offsetof(struct part_record, sum); i++)
+		/* The record was set as a whole; the analyzer follows no bytes. */
+		sum = (sum ^ p[i]) * 0x100000001b3ULL; /* NOLINT(clang-analyzer-core.*) */
+	return sum;
+}
+
+static void part_name(const char *key, char name[64])
+{
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+	size_t at;
+
+	EVP_Digest(key, strlen(key), hash, &n, EVP_sha256(), NULL);
+	at = (size_t)snprintf(name, 64, "tmp/");
+	for (unsigned int i = 0; i < 20; i++)
+		at += (size_t)snprintf(name + at, 64 - at, "%02x", hash[i]);
+	snprintf(name + at, 64 - at, ".part");
+}
+
+/* Does the name still belong to the file that we hold open? */
+static bool is_same_file(struct store *store, const struct part *part)
+{
+	struct stat here, there;
+
+	return fstat(part->fd, &here) == 0 &&
+	       fstatat(store_dirfd(store), part->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
+static int spool_open(struct err *err)
+{
+	const char *dir = getenv("TMPDIR");
+	int fd = open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		fd = memfd_create("goproxy-spool", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, "cannot make a temporary file");
+	return fd;
+}
+
+static int begin_spool(struct part *part, struct err *err)
+{
+	struct err why = *err;
+
+	part->role = PART_SPOOL;
+	part->fd = spool_open(err);
+	if (part->fd < 0)
+		return -1;
+	*err = why;
+	return 0;
+}
+
+/*
+ * Returns 1 if the file of that name is ours to use, 0 if its name moved on
+ * between open and lock, or -1.
+ */
+static int try_file(struct store *store, struct part *part, struct err *err)
+{
+	struct stat st;
+
+	part->fd = file_open(store_dirfd(store), part->name, O_RDWR | O_CREAT, 0644, err);
+	if (part->fd == FILE_ABSENT)
+		return err_set(err, ERR_NO_SPACE, "cannot make '%s': no directory tmp",
+			       part->name);
+	if (part->fd < 0)
+		return -1;
+	part->role = PART_FOLLOWER;
+	if (flock(part->fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno == EWOULDBLOCK)
+			return 1;
+		err_errno(err, "cannot lock '%s'", part->name);
+		close(part->fd);
+		return -1;
+	}
+	part->role = PART_HOLDER;
+	if (!is_same_file(store, part) || fstat(part->fd, &st) != 0) {
+		close(part->fd);
+		return 0;
+	}
+	if (st.st_size == 0)
+		return 1;
+	/* A crash left it. Those who follow it keep their file; we start a new one. */
+	unlinkat(store_dirfd(store), part->name, 0);
+	close(part->fd);
+	return 0;
+}
+
+int part_begin(struct store *store, const char *key, struct part *part,
+	       struct err *err)
+{
+	*part = (struct part){ .fd = -1 };
+	part_name(key, part->name);
+	if (store_dirfd(store) < 0) {
+		err_set(err, ERR_NO_SPACE, "no usable cache directory");
+		return begin_spool(part, err);
+	}
+	for (int tries = 0; tries < 1000; tries++) {
+		int rc = try_file(store, part, err);
+
+		if (rc > 0)
+			return 0;
+		if (rc < 0)
+			return begin_spool(part, err);
+	}
+	err_set(err, ERR_IO, "cannot get hold of '%s'", part->name);
+	return begin_spool(part, err);
+}
+
+bool part_take_over(struct store *store, struct part *part, bool *is_gone)
+{
+	struct part_record record;
+
+	*is_gone = false;
+	if (flock(part->fd, LOCK_EX | LOCK_NB) != 0)
+		return false;
+	if (!is_same_file(store, part)) {
+		*is_gone = true;
+		return false;
+	}
+	part->role = PART_HOLDER;
+	part->write_bytes = 0;
+	part->valid_bytes = part_watch(part, &record) ? record.valid_bytes : 0;
+	return true;
+}
+
+static int copy_bytes(int from, int to, int64_t n, struct err *err)
+{
+	char bytes[COPY_BYTES];
+
+	for (int64_t at = 0; at < n;) {
+		size_t want = n - at < COPY_BYTES ? (size_t)(n - at) : COPY_BYTES;
+		ssize_t got = file_read_at(from, bytes, want, at, err);
+
+		if (got <= 0)
+			return got < 0 ? -1 : err_set(err, ERR_IO, "a partial file shrank");
+		if (file_write_at(to, (struct str){ bytes, (size_t)got }, at, err) != 0)
+			return -1;
+		at += got;
+	}
+	return 0;
+}
+
+/* Go on elsewhere under the same descriptor number, which streams may use. */
+static int move_to_spool(struct store *store, struct part *part, struct err *err)
+{
+	struct part_record moved = { .state = PART_MOVED };
+	int fd;
+
+	if (part->role == PART_SPOOL)
+		return -1;
+	store_complain(store, err);
+	fd = spool_open(err);
+	if (fd < 0)
+		return -1;
+	if (copy_bytes(part->fd, fd, part->valid_bytes, err) != 0) {
+		close(fd);
+		return -1;
+	}
+	part_publish(part, &moved);
+	part_discard(store, part);
+	part->role = PART_SPOOL; /* dup3 closes the old file */
+	if (dup3(fd, part->fd, O_CLOEXEC) < 0)
+		err_errno(err, "cannot move to a temporary file");
+	close(fd);
+	return 0;
+}
+
+int part_reserve(struct store *store, struct part *part, int64_t length_bytes,
+		 struct err *err)
+{
+	int rc;
+
+	do {
+		rc = fallocate(part->fd, FALLOC_FL_KEEP_SIZE, 0, length_bytes);
+	} while (rc != 0 && errno == EINTR);
+	if (rc == 0 || (errno != ENOSPC && errno != EDQUOT && errno != EFBIG))
+		return 0; /* file systems may lack it: then writing will tell */
+	err_errno(err, "cannot make room for %lld bytes", (long long)length_bytes);
+	return move_to_spool(store, part, err);
+}
+
+void part_rewind(struct part *part)
+{
+	part->write_bytes = 0;
+}
+
+int part_forget(struct part *part, struct err *err)
+{
+	part->write_bytes = 0;
+	part->valid_bytes = 0;
+	if (ftruncate(part->fd, 0) != 0)
+		return err_errno(err, "cannot empty '%s'", part->name);
+	return 0;
+}
+
+static int compare_bytes(const struct part *part, struct str data, struct err *err)
+{
+	char bytes[COPY_BYTES];
+	int64_t at = part->write_bytes;
+
+	while (data.n > 0) {
+		size_t n = data.n < sizeof(bytes) ? data.n : sizeof(bytes);
+
+		if (file_read_at(part->fd, bytes, n, at, err) != (ssize_t)n ||
+		    memcmp(bytes, data.p, n) != 0)
+			return err_set(err, ERR_BAD_UPSTREAM,
+				       "a second try gives other bytes than the first");
+		data = str_skip(data, n);
+		at += (int64_t)n;
+	}
+	return 0;
+}
+
+int part_append(struct store *store, struct part *part, struct str data,
+		struct err *err)
+{
+	if (part->write_bytes < part->valid_bytes) {
+		int64_t known = part->valid_bytes - part->write_bytes;
+		struct str head = str_head(data, (size_t)known);
+
+		if (compare_bytes(part, head, err) != 0)
+			return -1;
+		part->write_bytes += (int64_t)head.n;
+		data = str_skip(data, head.n);
+	}
+	if (data.n == 0)
+		return 0;
+	if (file_write_at(part->fd, data, part->write_bytes, err) != 0) {
+		if (err->kind != ERR_NO_SPACE || move_to_spool(store, part, err) != 0)
+			return -1;
+		if (file_write_at(part->fd, data, part->write_bytes, err) != 0)
+			return -1;
+	}
+	part->write_bytes += (int64_t)data.n;
+	part->valid_bytes = part->write_bytes;
+	return 0;
+}
+
+void part_publish(const struct part *part, struct part_record *record)
+{
+	struct err ignored = { 0 };
+
+	if (part->role != PART_HOLDER)
+		return;
+	record->magic = RECORD_MAGIC;
+	record->valid_bytes = part->valid_bytes;
+	record->sum = record_sum(record);
+	file_write_at(part->fd, (struct str){ (const char *)record, sizeof(*record) },
+		      PART_RECORD_OFFSET, &ignored);
+}
+
+bool part_watch(const struct part *part, struct part_record *record)
+{
+	struct err ignored = { 0 };
+
+	*record = (struct part_record){ 0 };
+	return file_read_at(part->fd, record, sizeof(*record), PART_RECORD_OFFSET, &ignored) ==
+		       (ssize_t)sizeof(*record) &&
+	       record->magic == RECORD_MAGIC && record->sum == record_sum(record);
+}
+
+/*
+ * The lock that cmd/go takes around a zip and its .ziphash. A go command
+ * that shares the store may hold it while it downloads the same zip; since
+ * both end in a rename of good bytes we wait a little, then go on.
+ */
+static int go_lock(struct store *store, const char *zip_key)
+{
+	char path[STORE_KEY_MAX];
+	struct err err = { 0 };
+	int fd;
+
+	snprintf(path, sizeof(path), "%.*s.lock", (int)(strlen(zip_key) - 4), zip_key);
+	fd = file_open(store_dirfd(store), path, O_RDWR | O_CREAT, 0644, &err);
+	for (int i = 0; fd >= 0 && i < GO_LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return fd;
+		usleep(GO_LOCK_INTERVAL_US);
+	}
+	return fd;
+}
+
+static int commit_zip(struct store *store, struct part *part, const char *key,
+		      struct str ziphash, struct err *err)
+{
+	char path[STORE_KEY_MAX];
+	int lock, rc;
+
+	/* First, since it makes the directory that the lock lies in. */
+	snprintf(path, sizeof(path), "%shash", key);
+	if (store_put(store, path, ziphash, true, err) != 0)
+		return -1;
+	lock = go_lock(store, key);
+	rc = file_rename(store_dirfd(store), part->name, key, err);
+	if (lock >= 0)
+		close(lock);
+	return rc;
+}
+
+static int commit_file(struct store *store, struct part *part, const char *key,
+		       int64_t size_bytes, time_t mtime, struct str ziphash,
+		       struct err *err)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = mtime } };
+
+	if (ftruncate(part->fd, size_bytes) != 0)
+		return err_errno(err, "cannot cut '%s'", part->name);
+	if (futimens(part->fd, times) != 0)
+		return err_errno(err, "cannot date '%s'", part->name);
+	if (fsync(part->fd) != 0)
+		return err_errno(err, "cannot flush '%s'", part->name);
+	if (ziphash.n > 0)
+		return commit_zip(store, part, key, ziphash, err);
+	return file_rename(store_dirfd(store), part->name, key, err);
+}
+
+int part_commit(struct store *store, struct part *part, const char *key,
+		int64_t size_bytes, time_t mtime, struct str ziphash,
+		struct err *err)
+{
+	if (part->role != PART_HOLDER)
+		return 0;
+	if (commit_file(store, part, key, size_bytes, mtime, ziphash, err) != 0) {
+		store_complain(store, err);
+		part_discard(store, part);
+		return -1;
+	}
+	/* Slow readers may keep the descriptor open for long. */
+	flock(part->fd, LOCK_UN);
+	store_is_well(store);
+	return 0;
+}
+
+void part_discard(struct store *store, struct part *part)
+{
+	if (part->role != PART_HOLDER)
+		return;
+	unlinkat(store_dirfd(store), part->name, 0);
+	flock(part->fd, LOCK_UN);
+}
+
+void part_close(struct part *part)
+{
+	if (part->fd >= 0)
+		close(part->fd);
+	part->fd = -1;
+}

@@ -1,0 +1,287 @@
+#include "state/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "gomod/version.h"
+
+#define ABSENCE_MAX_BYTES 65536
+#define LIST_MAX_BYTES	  (16 << 20)
+
+struct store {
+	int dirfd;
+	char *dir;
+	atomic_bool is_broken; /* the last write failed, and it was said */
+};
+
+static int open_dirs(struct store *store, struct err *err)
+{
+	static const char *const parts[] = { "download", "mutable", "absent",
+					     "tmp" };
+
+	if (file_dir_make_all(store->dir, 0755, err) != 0)
+		return -1;
+	store->dirfd = file_dir_open(store->dir, err);
+	if (store->dirfd < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (file_dir_make(store->dirfd, parts[i], err) != 0)
+			return -1;
+	return 0;
+}
+
+struct store *store_open(const char *dir)
+{
+	struct store *store = mem_alloc(sizeof(*store));
+	struct err err = { 0 };
+
+	store->dirfd = -1;
+	store->dir = mem_strdup(str_of(dir));
+	if (open_dirs(store, &err) != 0)
+		store_complain(store, &err);
+	return store;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	if (store->dirfd >= 0)
+		close(store->dirfd);
+	free(store->dir);
+	free(store);
+}
+
+int store_dirfd(const struct store *store)
+{
+	return store->dirfd;
+}
+
+void store_complain(struct store *store, const struct err *err)
+{
+	bool was_broken = atomic_exchange(&store->is_broken, true);
+
+	if (was_broken) {
+		log_write(LOG_DEBUG, "store '%s': %s", store->dir, err->text);
+		return;
+	}
+	log_write(LOG_ERROR,
+		  "THE CACHE '%s' CANNOT BE WRITTEN, every miss goes to the upstream: %s",
+		  store->dir, err->text);
+}
+
+void store_is_well(struct store *store)
+{
+	if (atomic_load(&store->is_broken) &&
+	    atomic_exchange(&store->is_broken, false))
+		log_write(LOG_WARN, "the cache '%s' can be written again", store->dir);
+}
+
+int store_find(struct store *store, const char *key, struct store_file *file,
+	       struct err *err)
+{
+	struct stat st;
+	int fd;
+
+	if (store->dirfd < 0)
+		return FILE_ABSENT;
+	fd = file_open_read(store->dirfd, key, &st, err);
+	if (fd < 0)
+		return fd;
+	*file = (struct store_file){ fd, st.st_size, st.st_mtime };
+	return 0;
+}
+
+int store_put(struct store *store, const char *key, struct str data,
+	      bool durable, struct err *err)
+{
+	if (store->dirfd < 0)
+		return err_set(err, ERR_NO_SPACE, "no usable cache directory");
+	if (file_replace(store->dirfd, "tmp", key, data, durable, err) != 0) {
+		store_complain(store, err);
+		return -1;
+	}
+	store_is_well(store);
+	return 0;
+}
+
+void store_remove(struct store *store, const char *key)
+{
+	if (store->dirfd >= 0 && unlinkat(store->dirfd, key, 0) != 0 &&
+	    errno != ENOENT)
+		log_write(LOG_WARN, "cannot remove '%s': %s", key, strerror(errno));
+}
+
+static void absence_path(const char *key, char path[96])
+{
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+	size_t at;
+
+	EVP_Digest(key, strlen(key), hash, &n, EVP_sha256(), NULL);
+	at = (size_t)snprintf(path, 96, "absent/%02x/", hash[0]);
+	for (unsigned int i = 1; i < 20; i++)
+		at += (size_t)snprintf(path + at, 96 - at, "%02x", hash[i]);
+}
+
+/*
+ * The file holds "STATUS KEY\nTYPE\nTEXT": the key is compared, so that what
+ * a file says can be read off it.
+ */
+void store_absence_put(struct store *store, const char *key,
+		       const struct store_absence *absence)
+{
+	struct err err = { 0 };
+	struct buf buf;
+	char path[96];
+
+	absence_path(key, path);
+	buf_init(&buf, ABSENCE_MAX_BYTES);
+	buf_printf(&buf, "%d %s\n", absence->status, key);
+	buf_add(&buf, absence->type);
+	buf_add_char(&buf, '\n');
+	buf_add(&buf, absence->text);
+	/* What is too long to be passed on unchanged isn't remembered. */
+	if (!buf.overflow)
+		store_put(store, path, buf_str(&buf), false, &err);
+	buf_clear(&buf);
+}
+
+bool store_absence_find(struct store *store, const char *key, int ttl_s,
+			struct pool *pool, struct store_absence *absence)
+{
+	struct store_file file;
+	struct err err = { 0 };
+	struct str data, status, name;
+	uint64_t number;
+	char path[96];
+	ssize_t n;
+	char *bytes;
+
+	absence_path(key, path);
+	if (ttl_s <= 0 || store_find(store, path, &file, &err) != 0)
+		return false;
+	if (time(NULL) - file.mtime >= ttl_s || file.size_bytes > ABSENCE_MAX_BYTES) {
+		close(file.fd);
+		return false;
+	}
+	bytes = pool_alloc(pool, (size_t)file.size_bytes);
+	n = file_read_at(file.fd, bytes, (size_t)file.size_bytes, 0, &err);
+	close(file.fd);
+	if (n < 0)
+		return false;
+	data = (struct str){ bytes, (size_t)n };
+	if (!str_cut(&data, ' ', &status) || !str_cut(&data, '\n', &name) ||
+	    !str_cut(&data, '\n', &absence->type) || !data.p)
+		return false;
+	if (!str_to_u64(status, &number) || !str_is_equal(name, str_of(key)))
+		return false;
+	absence->status = (int)number;
+	absence->text = data;
+	absence->mtime = file.mtime;
+	return true;
+}
+
+static bool list_has(struct str list, struct str version)
+{
+	struct str line;
+
+	while (str_cut(&list, '\n', &line))
+		if (str_is_equal(line, version))
+			return true;
+	return false;
+}
+
+void store_list_add(struct store *store, const char *info_key)
+{
+	struct str key = str_of(info_key), list = { "", 0 }, version, plain;
+	long slash = str_find_last(key, '/');
+	struct pool *pool = pool_new();
+	struct err err = { 0 };
+	const char *path;
+	struct buf buf;
+
+	version = str_skip(key, (size_t)slash + 1);
+	version = str_head(version, version.n - strlen(".info"));
+	path = pool_printf(pool, "%.*s/list", (int)slash, key.p).p;
+	buf_init(&buf, LIST_MAX_BYTES);
+	if (store->dirfd < 0 || version_unescape(pool, version, &plain, &err) != 0 ||
+	    version_is_pseudo(plain))
+		goto out;
+	if (file_read_all(store->dirfd, path, LIST_MAX_BYTES, pool, &list, &err) == -1 ||
+	    list_has(list, plain))
+		goto out;
+	buf_add(&buf, list);
+	buf_add(&buf, plain);
+	buf_add_char(&buf, '\n');
+	/* Two writers at once may lose a line; the next one adds it again. */
+	if (!buf.overflow)
+		store_put(store, path, buf_str(&buf), false, &err);
+out:
+	buf_clear(&buf);
+	pool_free(pool);
+}
+
+static void sweep_file(int dirfd, const char *name, int age_s, bool ask_lock)
+{
+	struct err err = { 0 };
+	struct stat st;
+	int fd;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISREG(st.st_mode) || time(NULL) - st.st_mtime < age_s)
+		return;
+	if (!ask_lock) {
+		unlinkat(dirfd, name, 0);
+		return;
+	}
+	fd = file_open(dirfd, name, O_RDWR, 0, &err);
+	if (fd < 0)
+		return;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		log_write(LOG_INFO, "removing '%s', left by a crash", name);
+		unlinkat(dirfd, name, 0);
+	}
+	close(fd);
+}
+
+static void sweep_dir(int dirfd, const char *path, int age_s, bool ask_lock)
+{
+	struct err err = { 0 };
+	int fd = file_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0, &err);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.')
+			sweep_file(fd, entry->d_name, age_s, ask_lock);
+	closedir(dir);
+}
+
+void store_sweep(struct store *store, int age_s, int absent_ttl_s)
+{
+	char path[16];
+
+	if (store->dirfd < 0)
+		return;
+	sweep_dir(store->dirfd, "tmp", age_s, true);
+	for (int i = 0; i < 256; i++) {
+		snprintf(path, sizeof(path), "absent/%02x", i);
+		sweep_dir(store->dirfd, path, absent_ttl_s, false);
+	}
+}

@@ -1,0 +1,94 @@
+/*
+ * store.h - the shared disk cache: what is in it, and how things get there.
+ *
+ * Below the cache directory:
+ *   download/   Go's own GOMODCACHE/cache/download: canonical versions and
+ *               the checksum database's immutable files, never changed
+ *   mutable/    lists, @latest, answers to queries, tree heads; a file's
+ *               mtime is the time at which it was last confirmed
+ *   absent/     what an authority said isn't there, by hash of the key;
+ *               mtime as above
+ *   tmp/        partial files (see part.h) and those about to be renamed
+ *
+ * A key is an object's path below the cache directory, such as
+ * "download/example.com/!upper/@v/v1.0.0.mod". Any number of processes and
+ * hosts may use one store; everything appears by rename(2).
+ *
+ * A store that can't be used is no failure: looking finds nothing, writing
+ * gives ERR_NO_SPACE, and the first such write is logged loudly.
+ */
+#ifndef STATE_STORE_H
+#define STATE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* Longest key, in bytes with the NUL. */
+#define STORE_KEY_MAX 3072
+
+struct store;
+
+struct store_file {
+	int fd; /* the caller closes it */
+	int64_t size_bytes;
+	time_t mtime;
+};
+
+struct store_absence {
+	int status;	 /* 404 or 410 */
+	struct str type; /* Content-Type of the text */
+	struct str text; /* as the authority wrote it */
+	time_t mtime;
+};
+
+/* Never NULL. dir is made if missing. The string is copied. */
+struct store *store_open(const char *dir);
+void store_close(struct store *store);
+
+/* Descriptor of the cache directory, or -1; the store keeps it. */
+int store_dirfd(const struct store *store);
+
+/* Returns 0 with *file set, FILE_ABSENT, or -1: then warn and go on. */
+int store_find(struct store *store, const char *key, struct store_file *file,
+	       struct err *err);
+
+/* Put a small object in place. durable: its bytes are on disk before. */
+int store_put(struct store *store, const char *key, struct str data,
+	      bool durable, struct err *err);
+
+/* Forget a mutable object; absent already is success. */
+void store_remove(struct store *store, const char *key);
+
+/*
+ * Remember, or find within ttl_s seconds, that key isn't there. Looking
+ * returns true if it is remembered; texts live as long as the pool.
+ */
+void store_absence_put(struct store *store, const char *key,
+		       const struct store_absence *absence);
+bool store_absence_find(struct store *store, const char *key, int ttl_s,
+			struct pool *pool, struct store_absence *absence);
+
+/*
+ * Note in download/MODULE/@v/list that a version is here, as cmd/go does
+ * for GOPROXY=file://; the key is that of the version's .info file.
+ */
+void store_list_add(struct store *store, const char *info_key);
+
+/*
+ * Tell about a write that failed: loudly the first time since one went
+ * well, else at debug level.
+ */
+void store_complain(struct store *store, const struct err *err);
+void store_is_well(struct store *store);
+
+/*
+ * Remove what crashes left in tmp/ (older than age_s and locked by nobody)
+ * and expired absences. Walks tmp/ and absent/ only.
+ */
+void store_sweep(struct store *store, int age_s, int absent_ttl_s);
+
+#endif
