@@ -1,0 +1,610 @@
+#include "origin/fetch.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "origin/address.h"
+
+#define USER_AGENT	"goproxy.fcgi"
+#define EVENTS_MAX	64
+#define IDLE_EASY_MAX	32
+#define READ_BYTES	65536
+#define CONNECTIONS_KEPT 256L
+#define SILENCE_LOOK_MS	 250
+
+/* A call on its way through curl. */
+struct fetch_transfer {
+	struct fetch *fetch;
+	struct fetch_call *call;
+	CURL *easy;
+	struct fetch_answer answer;
+	struct err failure; /* of a callback of ours */
+	bool has_started;
+	bool is_redirected;
+	int redirects;
+	int64_t body_bytes;
+	int64_t heard_ms; /* when the last byte came */
+	struct fetch_transfer *next, *prev;
+	char error[CURL_ERROR_SIZE];
+	char *hop; /* the URL that a redirect named */
+};
+
+struct fetch {
+	const struct config *config;
+	pthread_t thread;
+	CURLM *multi;
+	int epoll_fd;
+	int wake_fd;
+	int64_t timer_ms; /* when curl wants to be called; -1: not at all */
+	CURL *idle[IDLE_EASY_MAX];
+	size_t idle_n;
+	struct fetch_call *delayed;
+	struct fetch_transfer *transfers;
+	int64_t silence_at_ms; /* when to look for silent ones */
+
+	pthread_mutex_t mutex; /* guards the two below */
+	struct fetch_call *queue;
+	bool must_stop;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void fill_answer(struct fetch_transfer *t)
+{
+	curl_off_t length = -1;
+	long status = 0;
+	char *type = NULL;
+
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+	t->answer.status = (int)status;
+	t->answer.length_bytes = length;
+	snprintf(t->answer.type, sizeof(t->answer.type), "%s", type ? type : "");
+}
+
+static int start_body(struct fetch_transfer *t)
+{
+	const struct fetch_call *call = t->call;
+
+	t->has_started = true;
+	fill_answer(t);
+	if (t->answer.status != 200)
+		return 0;
+	if (t->answer.length_bytes > call->body_max_bytes)
+		return err_set(&t->failure, ERR_BAD_UPSTREAM,
+			       "promises %lld bytes, more than the %lld that this may have",
+			       (long long)t->answer.length_bytes,
+			       (long long)call->body_max_bytes);
+	return call->on_start(call->arg, &t->answer, &t->failure);
+}
+
+static int take_bytes(struct fetch_transfer *t, struct str bytes)
+{
+	const struct fetch_call *call = t->call;
+
+	if (!t->has_started && start_body(t) != 0)
+		return -1;
+	if (t->answer.status != 200) {
+		size_t room = FETCH_TEXT_MAX - t->answer.text.n;
+
+		buf_add(&t->answer.text, str_head(bytes, room));
+		return 0;
+	}
+	t->body_bytes += (int64_t)bytes.n;
+	if (t->body_bytes > call->body_max_bytes)
+		return err_set(&t->failure, ERR_BAD_UPSTREAM,
+			       "sends more than the %lld bytes that this may have",
+			       (long long)call->body_max_bytes);
+	return call->on_bytes(call->arg, bytes, &t->failure);
+}
+
+static size_t on_write(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct fetch_transfer *t = arg;
+
+	t->heard_ms = now_ms();
+	/* Anything but the count makes curl end the transfer. */
+	return take_bytes(t, (struct str){ bytes, size * n }) == 0 ? size * n : 0;
+}
+
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose,
+				    struct curl_sockaddr *address)
+{
+	struct fetch_transfer *t = arg;
+
+	if (purpose == CURLSOCKTYPE_IPCXN && address_is_private(&address->addr)) {
+		err_set(&t->failure, ERR_BAD_UPSTREAM,
+			"redirects to a private address, which [upstream] redirect_private doesn't name");
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* Does text, comma separated, name HOST or HOST:PORT? */
+static bool is_listed(const char *text, const char *host, const char *port)
+{
+	struct str rest = str_of(text), item;
+	char both[512];
+
+	snprintf(both, sizeof(both), "%s:%s", host, port);
+	while (str_cut(&rest, ',', &item)) {
+		item = str_trim(item);
+		if (str_is_equal_nocase(item, str_of(host)) ||
+		    str_is_equal_nocase(item, str_of(both)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_url_at(const char *url, const char *host, const char *port)
+{
+	CURLU *u = curl_url();
+	char *name = NULL, *number = NULL;
+	bool is_same = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+		       curl_url_get(u, CURLUPART_HOST, &name, 0) == CURLUE_OK &&
+		       curl_url_get(u, CURLUPART_PORT, &number, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+		       strcasecmp(name, host) == 0 && strcmp(number, port) == 0;
+
+	curl_free(name);
+	curl_free(number);
+	curl_url_cleanup(u);
+	return is_same;
+}
+
+/* May this host lie at a private address? Those that the settings name may. */
+static bool is_host_trusted(const struct config *config, CURLU *u)
+{
+	char *host = NULL, *port = NULL;
+	bool is_trusted = false;
+
+	if (curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+		is_trusted = is_listed(config->upstream.redirect_private, host, port);
+		for (size_t i = 0; !is_trusted && i < config->upstream.chain.n; i++)
+			is_trusted = is_url_at(config->upstream.chain.elements[i].url, host, port);
+		for (size_t i = 0; !is_trusted && i < config->sumdb.n; i++)
+			is_trusted = is_url_at(config->sumdb.databases[i].url, host, port);
+	}
+	curl_free(host);
+	curl_free(port);
+	return is_trusted;
+}
+
+static void set_limits(struct fetch_transfer *t)
+{
+	const struct config *config = t->fetch->config;
+	CURL *e = t->easy;
+
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, config->upstream.connect_timeout_s * 1000L);
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, t->call->total_timeout_s * 1000L);
+}
+
+static void set_identity(CURL *e, const struct config *config)
+{
+	curl_easy_setopt(e, CURLOPT_USERAGENT, USER_AGENT);
+	if (*config->upstream.netrc) {
+		curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+		curl_easy_setopt(e, CURLOPT_NETRC_FILE, config->upstream.netrc);
+	}
+	if (*config->upstream.ca_file)
+		curl_easy_setopt(e, CURLOPT_CAINFO, config->upstream.ca_file);
+}
+
+static void set_options(struct fetch_transfer *t, const char *url)
+{
+	CURL *e = t->easy;
+
+	curl_easy_setopt(e, CURLOPT_URL, url);
+	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
+	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(e, CURLOPT_PIPEWAIT, strncmp(url, "https:", 6) == 0 ? 1L : 0L);
+	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)READ_BYTES);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_write);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+	set_identity(e, t->fetch->config);
+	set_limits(t);
+}
+
+static CURL *easy_take(struct fetch *fetch)
+{
+	CURL *easy = fetch->idle_n > 0 ? fetch->idle[--fetch->idle_n] : curl_easy_init();
+
+	if (!easy)
+		abort(); /* out of memory */
+	return easy;
+}
+
+static void easy_give_back(struct fetch *fetch, CURL *easy)
+{
+	if (fetch->idle_n == IDLE_EASY_MAX) {
+		curl_easy_cleanup(easy);
+		return;
+	}
+	curl_easy_reset(easy);
+	fetch->idle[fetch->idle_n++] = easy;
+}
+
+static void transfer_end(struct fetch_transfer *t)
+{
+	struct fetch_call *call = t->call;
+
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		t->fetch->transfers = t->next;
+	if (t->next)
+		t->next->prev = t->prev;
+	call->transfer = NULL;
+	call->on_done(call->arg, &t->answer);
+	easy_give_back(t->fetch, t->easy);
+	buf_clear(&t->answer.text);
+	curl_free(t->hop);
+	free(t);
+}
+
+static void transfer_start(struct fetch *fetch, struct fetch_call *call)
+{
+	struct fetch_transfer *t = mem_alloc(sizeof(*t));
+
+	t->fetch = fetch;
+	t->call = call;
+	t->easy = easy_take(fetch);
+	t->answer.length_bytes = -1;
+	buf_init(&t->answer.text, FETCH_TEXT_MAX);
+	t->heard_ms = now_ms();
+	t->next = fetch->transfers;
+	if (t->next)
+		t->next->prev = t;
+	fetch->transfers = t;
+	call->transfer = t;
+	set_options(t, call->url);
+	curl_multi_add_handle(fetch->multi, t->easy);
+}
+
+static int check_hop(struct fetch_transfer *t, const char *url, bool *is_trusted)
+{
+	struct err *err = &t->answer.err;
+	char *scheme = NULL, *old = NULL;
+	CURLU *u = curl_url();
+	int rc = -1;
+
+	curl_easy_getinfo(t->easy, CURLINFO_SCHEME, &old);
+	if (!u || curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
+		err_set(err, ERR_BAD_UPSTREAM, "redirects to what isn't an http or https URL");
+	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+		err_set(err, ERR_BAD_UPSTREAM, "redirects to the scheme '%s', only http and https are followed", scheme);
+	else if (old && strcasecmp(old, "https") == 0 && strcmp(scheme, "http") == 0)
+		err_set(err, ERR_BAD_UPSTREAM, "redirects from https to http, which is refused");
+	else if (++t->redirects > FETCH_REDIRECTS_MAX)
+		err_set(err, ERR_BAD_UPSTREAM, "redirects more than %d times", FETCH_REDIRECTS_MAX);
+	else
+		rc = 0;
+	*is_trusted = rc == 0 && is_host_trusted(t->fetch->config, u);
+	curl_free(scheme);
+	curl_url_cleanup(u);
+	return rc;
+}
+
+/* Follow a redirect: true if the transfer goes on. */
+static bool follow(struct fetch_transfer *t)
+{
+	char *url = NULL;
+	bool is_trusted;
+	char *hop;
+
+	curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &url);
+	if (!url)
+		return false;
+	if (check_hop(t, url, &is_trusted) != 0)
+		return false;
+	hop = strdup(url);
+	curl_free(t->hop);
+	t->hop = hop;
+	t->has_started = false;
+	buf_clear(&t->answer.text);
+	curl_easy_reset(t->easy);
+	set_options(t, hop);
+	if (!is_trusted) {
+		curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+		curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
+	}
+	curl_multi_add_handle(t->fetch->multi, t->easy);
+	return true;
+}
+
+static void set_curl_error(struct fetch_transfer *t, CURLcode code)
+{
+	struct err *err = &t->answer.err;
+	const char *text = *t->error ? t->error : curl_easy_strerror(code);
+
+	if (t->failure.kind != ERR_NONE)
+		*err = t->failure;
+	else if (code == CURLE_OPERATION_TIMEDOUT)
+		err_set(err, ERR_TIMEOUT, "%s", text);
+	else
+		err_set(err, ERR_BAD_UPSTREAM, "%s", text);
+}
+
+static void transfer_finish(struct fetch_transfer *t, CURLcode code)
+{
+	curl_multi_remove_handle(t->fetch->multi, t->easy);
+	fill_answer(t);
+	if (code == CURLE_OK && t->answer.status >= 300 && t->answer.status < 400 && follow(t))
+		return;
+	/* A 200 without a body has started nothing yet. */
+	if (code == CURLE_OK && t->answer.err.kind == ERR_NONE && !t->has_started &&
+	    start_body(t) != 0)
+		t->answer.err = t->failure;
+	if (code != CURLE_OK)
+		set_curl_error(t, code);
+	transfer_end(t);
+}
+
+static void read_messages(struct fetch *fetch)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(fetch->multi, &left)) != NULL) {
+		struct fetch_transfer *t = NULL;
+		CURLcode code = message->data.result;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
+		transfer_finish(t, code);
+	}
+}
+
+/*
+ * End what has sent nothing for silence_timeout_s. curl's own low speed
+ * limit averages over five seconds, and so comes that much too late.
+ */
+static void end_silent(struct fetch *fetch)
+{
+	int64_t now = now_ms(), limit_ms = fetch->config->upstream.silence_timeout_s * 1000LL;
+	struct fetch_transfer *next;
+
+	if (!fetch->transfers || now < fetch->silence_at_ms)
+		return;
+	fetch->silence_at_ms = now + SILENCE_LOOK_MS;
+	for (struct fetch_transfer *t = fetch->transfers; t; t = next) {
+		next = t->next;
+		if (now - t->heard_ms < limit_ms)
+			continue;
+		err_set(&t->failure, ERR_TIMEOUT, "silent for %d s",
+			fetch->config->upstream.silence_timeout_s);
+		transfer_finish(t, CURLE_OPERATION_TIMEDOUT);
+	}
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
+{
+	struct fetch *fetch = arg;
+	struct epoll_event event = { .data.fd = fd };
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		epoll_ctl(fetch->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		return 0;
+	}
+	if (what & CURL_POLL_IN)
+		event.events |= EPOLLIN;
+	if (what & CURL_POLL_OUT)
+		event.events |= EPOLLOUT;
+	if (epoll_ctl(fetch->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0 &&
+	    errno == EEXIST)
+		epoll_ctl(fetch->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+	curl_multi_assign(fetch->multi, fd, fetch);
+	return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct fetch *fetch = arg;
+
+	(void)multi;
+	fetch->timer_ms = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	return 0;
+}
+
+/* Start what is due; what isn't waits in the list of delayed calls. */
+static void start_due(struct fetch *fetch)
+{
+	struct fetch_call **link = &fetch->delayed;
+	int64_t now = now_ms();
+
+	while (*link) {
+		struct fetch_call *call = *link;
+
+		if (call->due_ms > now) {
+			link = &call->next;
+			continue;
+		}
+		*link = call->next;
+		transfer_start(fetch, call);
+	}
+}
+
+/* Move what other threads queued; false when it is time to stop. */
+static bool take_queue(struct fetch *fetch)
+{
+	struct fetch_call *call;
+	bool must_stop;
+
+	pthread_mutex_lock(&fetch->mutex);
+	call = fetch->queue;
+	fetch->queue = NULL;
+	must_stop = fetch->must_stop;
+	pthread_mutex_unlock(&fetch->mutex);
+	while (call) {
+		struct fetch_call *next = call->next;
+
+		call->next = fetch->delayed;
+		fetch->delayed = call;
+		call = next;
+	}
+	return !must_stop;
+}
+
+static int wait_ms(const struct fetch *fetch)
+{
+	int64_t due = fetch->timer_ms, left;
+
+	for (struct fetch_call *call = fetch->delayed; call; call = call->next)
+		if (due < 0 || call->due_ms < due)
+			due = call->due_ms;
+	if (fetch->transfers && (due < 0 || fetch->silence_at_ms < due))
+		due = fetch->silence_at_ms;
+	if (due < 0)
+		return -1;
+	left = due - now_ms();
+	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+static void act(struct fetch *fetch, const struct epoll_event *events, int n)
+{
+	int running;
+
+	for (int i = 0; i < n; i++) {
+		int flags = 0;
+
+		if (events[i].data.fd == fetch->wake_fd) {
+			uint64_t count;
+
+			if (read(fetch->wake_fd, &count, sizeof(count)) < 0)
+				continue;
+			continue;
+		}
+		if (events[i].events & EPOLLIN)
+			flags |= CURL_CSELECT_IN;
+		if (events[i].events & EPOLLOUT)
+			flags |= CURL_CSELECT_OUT;
+		if (events[i].events & (EPOLLERR | EPOLLHUP))
+			flags |= CURL_CSELECT_ERR;
+		curl_multi_socket_action(fetch->multi, events[i].data.fd, flags, &running);
+	}
+	if (fetch->timer_ms >= 0 && now_ms() >= fetch->timer_ms) {
+		fetch->timer_ms = -1;
+		curl_multi_socket_action(fetch->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	}
+}
+
+static void *run(void *arg)
+{
+	struct fetch *fetch = arg;
+	struct epoll_event events[EVENTS_MAX];
+
+	while (take_queue(fetch)) {
+		int n;
+
+		start_due(fetch);
+		n = epoll_wait(fetch->epoll_fd, events, EVENTS_MAX, wait_ms(fetch));
+		act(fetch, events, n < 0 ? 0 : n);
+		read_messages(fetch);
+		end_silent(fetch);
+	}
+	return NULL;
+}
+
+static void set_multi_options(struct fetch *fetch)
+{
+	CURLM *multi = fetch->multi;
+
+	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, fetch);
+	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(multi, CURLMOPT_TIMERDATA, fetch);
+	curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+	curl_multi_setopt(multi, CURLMOPT_MAX_CONCURRENT_STREAMS, 1000L);
+	curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+			  (long)fetch->config->upstream.connections_max);
+}
+
+struct fetch *fetch_new(const struct config *config, struct err *err)
+{
+	struct fetch *fetch = mem_alloc(sizeof(*fetch));
+	struct epoll_event event = { .events = EPOLLIN };
+	int rc;
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	fetch->config = config;
+	fetch->timer_ms = -1;
+	pthread_mutex_init(&fetch->mutex, NULL);
+	fetch->multi = curl_multi_init();
+	fetch->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	fetch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	event.data.fd = fetch->wake_fd;
+	if (!fetch->multi || fetch->epoll_fd < 0 || fetch->wake_fd < 0 ||
+	    epoll_ctl(fetch->epoll_fd, EPOLL_CTL_ADD, fetch->wake_fd, &event) != 0) {
+		err_errno(err, "cannot set up fetching");
+		return NULL; /* at start only, and the process ends */
+	}
+	set_multi_options(fetch);
+	rc = pthread_create(&fetch->thread, NULL, run, fetch);
+	if (rc != 0) {
+		errno = rc;
+		err_errno(err, "cannot start the fetch thread");
+		return NULL;
+	}
+	return fetch;
+}
+
+static void wake(struct fetch *fetch)
+{
+	uint64_t one = 1;
+
+	if (write(fetch->wake_fd, &one, sizeof(one)) < 0)
+		return; /* full: it is awake anyway */
+}
+
+void fetch_start(struct fetch *fetch, struct fetch_call *call)
+{
+	call->due_ms = now_ms() + call->delay_ms;
+	pthread_mutex_lock(&fetch->mutex);
+	call->next = fetch->queue;
+	fetch->queue = call;
+	pthread_mutex_unlock(&fetch->mutex);
+	wake(fetch);
+}
+
+void fetch_free(struct fetch *fetch)
+{
+	if (!fetch)
+		return;
+	pthread_mutex_lock(&fetch->mutex);
+	fetch->must_stop = true;
+	pthread_mutex_unlock(&fetch->mutex);
+	wake(fetch);
+	pthread_join(fetch->thread, NULL);
+	while (fetch->idle_n > 0)
+		curl_easy_cleanup(fetch->idle[--fetch->idle_n]);
+	curl_multi_cleanup(fetch->multi);
+	close(fetch->epoll_fd);
+	close(fetch->wake_fd);
+	pthread_mutex_destroy(&fetch->mutex);
+	free(fetch);
+}
