@@ -1,0 +1,93 @@
+#include "serve/answer.h"
+
+#include "base/log.h"
+
+static const struct str immutable = STR("public, max-age=31536000, immutable");
+static const struct str no_store = STR("no-store");
+
+static void send_answer(const struct answer *answer, struct want *want,
+			const struct http_response *response)
+{
+	struct http_request *request = want->request;
+
+	http_source_unref(want->stale);
+	want->stale = NULL;
+	loop_settle(answer->loop, request, http_send(request, response));
+}
+
+void answer_object(const struct answer *answer, struct want *want,
+		   struct http_source *source, time_t mtime)
+{
+	struct pool *pool = want->request->pool;
+	struct http_response response = {
+		.status = 200,
+		.type = str_of(want->route.type),
+		.etag = http_etag(pool, mtime, source->size_bytes),
+		.modified = mtime,
+		.cache_control = immutable,
+		.age_s = -1,
+		.source = source,
+	};
+
+	if (want->route.is_mutable) {
+		int64_t age = time(NULL) - mtime, ttl = answer->config->cache.list_ttl_s;
+
+		age = age < 0 ? 0 : age;
+		response.cache_control =
+			pool_printf(pool, "public, max-age=%lld", (long long)(age < ttl ? ttl - age : 0));
+		if (age >= ttl)
+			response.age_s = age;
+	}
+	send_answer(answer, want, &response);
+}
+
+void answer_stale(const struct answer *answer, struct want *want)
+{
+	log_write(LOG_WARN, "%s: stale, %lld s old: %s", want->request->id,
+		  (long long)(time(NULL) - want->stale_mtime), want->route.key);
+	answer_object(answer, want, http_source_ref(want->stale), want->stale_mtime);
+}
+
+void answer_absence(const struct answer *answer, struct want *want,
+		    const struct store_absence *absence)
+{
+	struct http_response response = {
+		.status = absence->status,
+		.type = absence->type,
+		.age_s = -1,
+		.body = absence->text,
+	};
+	int64_t left = answer->config->cache.negative_ttl_s - (time(NULL) - absence->mtime);
+
+	response.cache_control = left > 0 ? pool_printf(want->request->pool, "public, max-age=%lld",
+							(long long)left)
+					  : no_store;
+	send_answer(answer, want, &response);
+}
+
+void answer_text(const struct answer *answer, struct want *want, int status,
+		 const char *type, struct str text, struct str cache_control)
+{
+	struct http_response response = {
+		.status = status,
+		.type = str_of(type),
+		.cache_control = cache_control,
+		.age_s = -1,
+		.body = text,
+	};
+
+	send_answer(answer, want, &response);
+}
+
+void answer_err(const struct answer *answer, struct want *want, const struct err *err)
+{
+	struct http_request *request = want->request;
+	struct err whole = *err;
+
+	if (want->route.path)
+		err_wrap(&whole, "cannot get '%s'", want->route.path);
+	log_write(LOG_WARN, "%s: %d, %s", request->id, http_status_of(whole.kind), whole.text);
+	http_source_unref(want->stale);
+	want->stale = NULL;
+	loop_settle(answer->loop, request, http_send_err(request, &whole));
+}

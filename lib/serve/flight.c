@@ -1,0 +1,291 @@
+#include "serve/flight.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "serve/flight_internal.h"
+
+#define TICK_FOLLOWING_MS 2
+#define TICK_WAITING_MS	  50
+
+/* How long a request that has a stale answer waits for a better one. */
+#define STALE_PATIENCE_MS 3000
+
+static size_t row_of(const char *key)
+{
+	uint64_t sum = 0xcbf29ce484222325ULL; /* FNV-1a */
+
+	for (; *key; key++)
+		sum = (sum ^ (unsigned char)*key) * 0x100000001b3ULL;
+	return (size_t)sum & (FLIGHT_TABLE_SIZE - 1);
+}
+
+static struct flight *find_flight(struct flights *flights, const char *key)
+{
+	struct flight *f = flights->table[row_of(key)];
+
+	while (f && strcmp(f->route.key, key) != 0)
+		f = f->next_same;
+	return f;
+}
+
+static struct flight *flight_new(struct flights *flights, const struct route *route)
+{
+	struct flight **row = &flights->table[row_of(route->key)];
+	struct pool *pool = pool_new();
+	struct flight *f = pool_alloc(pool, sizeof(*f));
+
+	f->pool = pool;
+	f->home = flights;
+	f->route = *route;
+	f->route.module = pool_str(pool, route->module);
+	f->route.version = pool_str(pool, route->version);
+	f->route.path = pool_cstr(pool, str_of(route->path));
+	f->route.key = pool_cstr(pool, str_of(route->key));
+	f->part.fd = -1;
+	f->length_bytes = -1;
+	f->started_ms = http_now_ms();
+	f->next_same = *row;
+	*row = f;
+	f->next = flights->all;
+	if (f->next)
+		f->next->prev = f;
+	flights->all = f;
+	return f;
+}
+
+struct want *flight_take_waiters(struct flight *f)
+{
+	struct want *wants = f->waiters;
+
+	for (struct want *want = wants; want; want = want->next)
+		f->home->parked--;
+	f->waiters = NULL;
+	return wants;
+}
+
+struct want *flight_remove(struct flight *f)
+{
+	struct flights *flights = f->home;
+	struct flight **link = &flights->table[row_of(f->route.key)];
+	struct want *wants;
+
+	pthread_mutex_lock(&flights->mutex);
+	while (*link != f)
+		link = &(*link)->next_same;
+	*link = f->next_same;
+	if (f->prev)
+		f->prev->next = f->next;
+	else
+		flights->all = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+	wants = flight_take_waiters(f);
+	pthread_mutex_unlock(&flights->mutex);
+	return wants;
+}
+
+static bool find_in_store(struct flight *f, struct store_file *file)
+{
+	struct err err = { 0 };
+
+	if (store_find(f->home->store, f->route.key, file, &err) != 0)
+		return false;
+	if (!f->route.is_mutable ||
+	    time(NULL) - file->mtime < f->home->answer->config->cache.list_ttl_s)
+		return true;
+	close(file->fd);
+	return false;
+}
+
+/* Another was quicker: between our look into the store and our lock. */
+static bool use_store(struct flight *f)
+{
+	int ttl_s = f->home->answer->config->cache.negative_ttl_s;
+	struct store_absence absence;
+	struct store_file file;
+
+	if (find_in_store(f, &file)) {
+		part_discard(f->home->store, &f->part);
+		f->mtime = file.mtime;
+		flight_set_proven(f, file.fd, file.size_bytes);
+		flight_end_proven(f);
+		return true;
+	}
+	if (store_absence_find(f->home->store, f->route.key, ttl_s, f->pool, &absence)) {
+		flight_end_absent(f, &absence);
+		return true;
+	}
+	return false;
+}
+
+void flight_start(struct flight *f)
+{
+	struct err err = { 0 };
+
+	pthread_mutex_lock(&f->home->mutex);
+	f->state = FLIGHT_WORKING;
+	pthread_mutex_unlock(&f->home->mutex);
+	if (part_begin(f->home->store, f->route.key, &f->part, &err) != 0) {
+		flight_end_failed(f, &err);
+		return;
+	}
+	f->owns_part_fd = true;
+	if (f->part.role == PART_SPOOL)
+		store_complain(f->home->store, &err);
+	if (f->part.role == PART_FOLLOWER)
+		flight_follow(f, true);
+	else if (!use_store(f))
+		flight_fetch(f);
+}
+
+static void park(struct flight *f, struct want *want)
+{
+	const struct config *config = f->home->answer->config;
+	int64_t patience_ms = want->stale ? STALE_PATIENCE_MS
+					  : config->server.answer_timeout_s * 1000LL;
+
+	want->deadline_ms = http_now_ms() + patience_ms;
+	want->next = f->waiters;
+	f->waiters = want;
+	f->home->parked++;
+}
+
+/* Join a flight that is there. The mutex is held, and released here. */
+static enum flight_joined join_flight(struct flights *flights, struct flight *f, struct want *want)
+{
+	bool can_leave = f->state == FLIGHT_PROVEN || (f->is_streaming && flight_is_streamable(want));
+	struct http_source *source = can_leave ? http_source_ref(f->source) : NULL;
+	enum flight_joined joined = FLIGHT_TAKEN;
+	time_t mtime = f->mtime;
+
+	if (!can_leave && want->stale)
+		joined = FLIGHT_BUSY;
+	else if (!can_leave && flights->parked >= flights->answer->config->server.parked_max)
+		joined = FLIGHT_FULL;
+	else if (!can_leave)
+		park(f, want);
+	pthread_mutex_unlock(&flights->mutex);
+	if (can_leave)
+		answer_object(flights->answer, want, source, mtime);
+	else if (joined == FLIGHT_TAKEN)
+		loop_wake(flights->answer->loop);
+	return joined;
+}
+
+enum flight_joined flight_join(struct flights *flights, struct want *want)
+{
+	struct flight *f;
+
+	pthread_mutex_lock(&flights->mutex);
+	f = find_flight(flights, want->route.key);
+	if (f)
+		return join_flight(flights, f, want);
+	if (flights->parked >= flights->answer->config->server.parked_max) {
+		pthread_mutex_unlock(&flights->mutex);
+		return FLIGHT_FULL;
+	}
+	f = flight_new(flights, &want->route);
+	park(f, want);
+	pthread_mutex_unlock(&flights->mutex);
+	loop_hold(flights->answer->loop);
+	loop_wake(flights->answer->loop);
+	flight_start(f);
+	return FLIGHT_TAKEN;
+}
+
+static void expire(void *arg)
+{
+	struct departure *d = arg;
+	const struct answer *answer = d->flights->answer;
+	struct want *want = d->wants;
+	struct err err;
+
+	while (want) {
+		struct want *next = want->next;
+
+		err_set(&err, ERR_TIMEOUT,
+			"no answer from %s within %d s; the fetch goes on, so try again later",
+			want->waits_for, answer->config->server.answer_timeout_s);
+		if (want->stale)
+			answer_stale(answer, want);
+		else
+			answer_err(answer, want, &err);
+		want = next;
+	}
+	free(d);
+}
+
+static struct want *take_expired(struct flight *f, struct want *expired, int64_t now)
+{
+	struct want **link = &f->waiters;
+
+	while (*link) {
+		struct want *want = *link;
+
+		if (want->deadline_ms > now) {
+			link = &want->next;
+			continue;
+		}
+		*link = want->next;
+		want->waits_for = f->state == FLIGHT_FOLLOWING ? "the process that fetches it"
+							       : upstream_asks(&f->call);
+		want->next = expired;
+		expired = want;
+		f->home->parked--;
+	}
+	return expired;
+}
+
+int flights_tick(struct flights *flights)
+{
+	int64_t now = http_now_ms();
+	struct want *expired = NULL;
+	int next_ms = -1;
+
+	pthread_mutex_lock(&flights->mutex);
+	for (struct flight *f = flights->all; f; f = f->next) {
+		expired = take_expired(f, expired, now);
+		if (f->waiters && next_ms < 0)
+			next_ms = TICK_WAITING_MS;
+		if (f->state != FLIGHT_FOLLOWING)
+			continue;
+		next_ms = TICK_FOLLOWING_MS;
+		if (f->is_polled || f->poll_at_ms > now)
+			continue;
+		f->is_polled = true;
+		work_post(flights->work, WORK_FRONT, flight_poll, f);
+	}
+	pthread_mutex_unlock(&flights->mutex);
+	if (expired) {
+		struct departure *d = mem_alloc(sizeof(*d));
+
+		d->flights = flights;
+		d->wants = expired;
+		work_post(flights->work, WORK_FRONT, expire, d);
+	}
+	return next_ms;
+}
+
+struct flights *flights_new(const struct answer *answer, struct store *store,
+			    struct upstream *upstream, struct work *work)
+{
+	struct flights *flights = mem_alloc(sizeof(*flights));
+
+	flights->answer = answer;
+	flights->store = store;
+	flights->upstream = upstream;
+	flights->work = work;
+	pthread_mutex_init(&flights->mutex, NULL);
+	return flights;
+}
+
+void flights_free(struct flights *flights)
+{
+	if (!flights)
+		return;
+	pthread_mutex_destroy(&flights->mutex);
+	free(flights);
+}

@@ -1,0 +1,106 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "serve/flight_internal.h"
+
+#define POLL_MIN_MS 2
+#define POLL_MAX_MS 100
+
+void flight_follow(struct flight *f, bool has_moved)
+{
+	f->poll_ms = has_moved ? POLL_MIN_MS : f->poll_ms * 3 / 2 + 1;
+	if (f->poll_ms > POLL_MAX_MS)
+		f->poll_ms = POLL_MAX_MS;
+	pthread_mutex_lock(&f->home->mutex);
+	f->state = FLIGHT_FOLLOWING;
+	f->poll_at_ms = http_now_ms() + f->poll_ms;
+	f->is_polled = false;
+	pthread_mutex_unlock(&f->home->mutex);
+	loop_wake(f->home->answer->loop);
+}
+
+/*
+ * The file that we follow is no longer in tmp/. Either it is the object
+ * now, or the holder gave it up.
+ */
+static void follow_gone(struct flight *f)
+{
+	struct stat ours, theirs;
+	struct store_file file;
+	struct err err = { 0 };
+
+	if (!f->is_streaming) {
+		/* Whatever is in the store now is right; else it is our turn. */
+		part_close(&f->part);
+		flight_start(f);
+		return;
+	}
+	if (store_find(f->home->store, f->route.key, &file, &err) == 0) {
+		bool is_same = fstat(f->part.fd, &ours) == 0 && fstat(file.fd, &theirs) == 0 &&
+			       ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+
+		close(file.fd);
+		if (is_same) {
+			flight_set_proven(f, f->part.fd, f->length_bytes);
+			flight_end_proven(f);
+			return;
+		}
+	}
+	err_set(&err, ERR_BAD_UPSTREAM, "the process that fetched it has given up");
+	flight_end_failed(f, &err);
+}
+
+/* What the holder told. Returns true if that was the end of the flight. */
+static bool follow_record(struct flight *f, const struct part_record *record, bool *has_moved)
+{
+	struct err err = { 0 };
+
+	switch (record->state) {
+	case PART_FAILED:
+		err_set(&err, (enum err_kind)record->kind, "%.*s", (int)sizeof(record->text) - 1,
+			record->text);
+		flight_end_failed(f, &err);
+		return true;
+	case PART_GROWING:
+	case PART_PROVEN:
+		f->length_bytes = record->length_bytes;
+		f->mtime = record->mtime;
+		if (!f->is_streaming && flight_can_stream(f))
+			flight_begin_streaming(f);
+		break;
+	default:
+		return false;
+	}
+	if (f->is_streaming && record->state == PART_PROVEN) {
+		flight_set_proven(f, f->part.fd, f->length_bytes);
+		flight_end_proven(f);
+		return true;
+	}
+	if (f->is_streaming) {
+		*has_moved = record->valid_bytes > atomic_load(&f->source->limit_bytes);
+		flight_set_limit(f, record->valid_bytes);
+	}
+	return false;
+}
+
+void flight_poll(void *arg)
+{
+	struct flight *f = arg;
+	struct part_record record;
+	bool has_moved = false, is_gone;
+
+	if (part_watch(&f->part, &record) && follow_record(f, &record, &has_moved))
+		return;
+	if (part_take_over(f->home->store, &f->part, &is_gone)) {
+		log_write(LOG_WARN, "taking over %s from a process that died", f->route.path);
+		pthread_mutex_lock(&f->home->mutex);
+		f->state = FLIGHT_WORKING;
+		pthread_mutex_unlock(&f->home->mutex);
+		flight_fetch(f);
+	} else if (is_gone) {
+		follow_gone(f);
+	} else {
+		flight_follow(f, has_moved);
+	}
+}

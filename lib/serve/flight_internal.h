@@ -1,0 +1,106 @@
+/*
+ * flight_internal.h - what the parts of flight share; nobody else's business.
+ *
+ * flight.c: the table, requests, deadlines. flight_fetch.c: the holder, who
+ * fetches, checks and commits. flight_follow.c: who follows another process.
+ * flight_end.c: how requests leave a flight, and how it ends.
+ */
+#ifndef SERVE_FLIGHT_INTERNAL_H
+#define SERVE_FLIGHT_INTERNAL_H
+
+#include <pthread.h>
+
+#include "gomod/modzip.h"
+#include "serve/flight.h"
+#include "state/part.h"
+
+#define FLIGHT_TABLE_SIZE 1024 /* a power of two */
+
+enum flight_state { FLIGHT_WORKING, FLIGHT_FOLLOWING, FLIGHT_PROVEN };
+
+/*
+ * At any time one thread drives a flight: a worker, the fetch thread, or
+ * for a follower the worker that polls. What others touch is guarded by
+ * flights.mutex and marked with (m).
+ */
+struct flight {
+	struct flight *next, *prev; /* (m) all of them */
+	struct flight *next_same;   /* (m) in the table's row */
+	struct flights *home;
+	struct pool *pool;
+	struct route route;
+	enum flight_state state; /* (m) */
+	struct want *waiters;	 /* (m) */
+	bool is_streaming;	 /* (m) requests may be on the source */
+	bool is_polled;		 /* (m) a worker is at it */
+	int64_t poll_at_ms;	 /* (m) */
+	int poll_ms;
+	struct http_source *source; /* (m) while waiters may look at it */
+	struct part part;
+	bool owns_part_fd; /* not the source */
+	int64_t length_bytes;
+	time_t mtime;
+	int64_t started_ms, published_ms;
+	struct upstream_call call;
+	struct modzip_stream *zip;
+	struct modzip_result zip_result;
+	const struct upstream_result *result;
+};
+
+struct flights {
+	const struct answer *answer;
+	struct store *store;
+	struct upstream *upstream;
+	struct work *work;
+	pthread_mutex_t mutex;
+	struct flight *all;		      /* (m) */
+	struct flight *table[FLIGHT_TABLE_SIZE];     /* (m) */
+	int parked;			      /* (m) */
+};
+
+/* Requests that leave a flight together; handed to a worker. */
+struct departure {
+	struct flights *flights;
+	struct http_source *source;
+	time_t mtime;
+	struct want *wants;
+};
+
+/* The first thing that happens to a flight, and again if its file is gone. */
+void flight_start(struct flight *f);
+
+/* The holder's part: from the chain of upstreams to the store. */
+void flight_fetch(struct flight *f);
+
+/* The follower's part: look again soon. */
+void flight_follow(struct flight *f, bool has_moved);
+void flight_poll(void *arg); /* a job */
+
+/* Can a body of this length leave before the whole is proven? */
+bool flight_can_stream(const struct flight *f);
+bool flight_is_streamable(const struct want *want);
+
+/* From here on the bytes that come in go out, to all who can take them so. */
+void flight_begin_streaming(struct flight *f);
+
+/* How far the bytes may go out before the whole is proven. */
+void flight_set_limit(struct flight *f, int64_t valid_bytes);
+
+/* Tell those who follow in other processes; err may be NULL. */
+void flight_publish(struct flight *f, enum part_state state, const struct err *err);
+
+/* The source holds all there is, and all of it is good: answers who waits. */
+void flight_set_proven(struct flight *f, int fd, int64_t size_bytes);
+
+/* The end: answers who still waits, frees the flight. */
+void flight_end_proven(struct flight *f);
+void flight_end_failed(struct flight *f, const struct err *err);
+void flight_end_absent(struct flight *f, const struct store_absence *absence);
+
+/* Takes the flight out of the table; whoever asks from now on looks in the store. */
+struct want *flight_remove(struct flight *f);
+
+/* All who wait; the mutex is held. */
+struct want *flight_take_waiters(struct flight *f);
+
+#endif

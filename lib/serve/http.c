@@ -1,0 +1,213 @@
+#include "serve/http.h"
+
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t http_now_ms(void)
+{
+	return now_us() / 1000;
+}
+
+void http_init(void)
+{
+	/* How long libfcgi waits for a byte after accepting, and at closing. */
+	setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "100", 0);
+	setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "100", 0);
+	FCGX_Init();
+}
+
+struct http_source *http_source_new(int fd, int64_t size_bytes,
+				    enum http_source_state state)
+{
+	struct http_source *source = mem_alloc(sizeof(*source));
+
+	atomic_init(&source->refs, 1);
+	source->fd = fd;
+	source->size_bytes = size_bytes;
+	atomic_init(&source->limit_bytes, state == SOURCE_DONE ? size_bytes : 0);
+	atomic_init(&source->state, state);
+	return source;
+}
+
+struct http_source *http_source_ref(struct http_source *source)
+{
+	atomic_fetch_add(&source->refs, 1);
+	return source;
+}
+
+void http_source_unref(struct http_source *source)
+{
+	if (!source || atomic_fetch_sub(&source->refs, 1) != 1)
+		return;
+	if (source->fd >= 0)
+		close(source->fd);
+	free(source);
+}
+
+static struct http_request *request_new(int fd)
+{
+	static atomic_uint counter;
+	struct pool *pool = pool_new();
+	struct http_request *request = pool_alloc(pool, sizeof(*request));
+
+	request->pool = pool;
+	request->fd = fd;
+	request->started_us = now_us();
+	snprintf(request->id, sizeof(request->id), "%x-%x", (unsigned int)getpid(),
+		 atomic_fetch_add(&counter, 1));
+	buf_init(&request->out, 1 << 20);
+	buf_init(&request->log_lines, 16384);
+	return request;
+}
+
+/*
+ * Take what we need out of "NAME=value" strings. The first of two that bear
+ * the same name counts, as FCGX_GetParam() has it.
+ */
+static void take_params(struct http_request *r, char **params)
+{
+	const struct {
+		const char *name;
+		struct str *value;
+	} wanted[] = {
+		{ "REQUEST_METHOD=", &r->method },
+		{ "REQUEST_URI=", &r->uri },
+		{ "QUERY_STRING=", &r->query },
+		{ "PATH_INFO=", &r->path_info },
+		{ "SCRIPT_NAME=", &r->script_name },
+		{ "HTTP_IF_NONE_MATCH=", &r->if_none_match },
+		{ "HTTP_IF_MODIFIED_SINCE=", &r->if_modified_since },
+		{ "HTTP_IF_RANGE=", &r->if_range },
+		{ "HTTP_RANGE=", &r->range },
+		{ "HTTP_DISABLE_MODULE_FETCH=", &r->disable_fetch },
+		{ "REQUEST_SCHEME=", &r->scheme },
+		{ "HTTP_HOST=", &r->host },
+		{ "REMOTE_USER=", &r->remote_user },
+	};
+
+	for (; *params; params++) {
+		struct str param = str_of(*params);
+
+		for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+			struct str name = str_of(wanted[i].name);
+
+			if (!wanted[i].value->p && str_has_prefix(param, name))
+				*wanted[i].value = pool_str(r->pool, str_skip(param, name.n));
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		if (!wanted[i].value->p)
+			*wanted[i].value = STR("");
+}
+
+static size_t params_bytes(char **params)
+{
+	size_t n = 0;
+
+	for (; *params; params++)
+		n += strlen(*params) + 1;
+	return n;
+}
+
+struct http_request *http_read_fcgi(int fd, struct err *err)
+{
+	struct http_request *request = NULL;
+	FCGX_Request fcgx;
+
+	FCGX_InitRequest(&fcgx, -1, 0);
+	/*
+	 * Hand in a connection that we accepted: with keepConnection set,
+	 * FCGX_Accept_r() goes on reading from it; a listening socket of -1
+	 * makes a failure return.
+	 */
+	fcgx.ipcFd = fd;
+	fcgx.keepConnection = 1;
+	if (FCGX_Accept_r(&fcgx) != 0) {
+		err_set(err, ERR_BAD_REQUEST, "no whole FastCGI request came");
+		if (fcgx.ipcFd >= 0)
+			close(fcgx.ipcFd);
+		fcgx.ipcFd = -1;
+	} else if (params_bytes(fcgx.envp) > HTTP_PARAMS_MAX) {
+		err_set(err, ERR_BAD_REQUEST, "more than %d bytes of parameters",
+			HTTP_PARAMS_MAX);
+		close(fcgx.ipcFd);
+	} else {
+		request = request_new(fcgx.ipcFd);
+		request->fcgi_id = (uint16_t)fcgx.requestId;
+		take_params(request, fcgx.envp);
+		fcntl(request->fd, F_SETFL, fcntl(request->fd, F_GETFL) | O_NONBLOCK);
+	}
+	fcgx.ipcFd = -1;
+	FCGX_Free(&fcgx, 0);
+	return request;
+}
+
+struct http_request *http_read_cgi(void)
+{
+	extern char **environ;
+	struct http_request *request = request_new(STDOUT_FILENO);
+
+	request->is_cgi = true;
+	take_params(request, environ);
+	return request;
+}
+
+static void on_log_line(void *arg, struct str line)
+{
+	struct http_request *request = arg;
+
+	buf_add(&request->log_lines, line);
+}
+
+void http_log_begin(struct http_request *request)
+{
+	if (!request->is_cgi && !log_has_stderr())
+		log_set_sink(on_log_line, request);
+}
+
+void http_log_end(void)
+{
+	log_set_sink(NULL, NULL);
+}
+
+/* Take what the server still sends, so that close(2) doesn't reset the rest. */
+static void drain(int fd)
+{
+	char scratch[4096];
+
+	for (int i = 0; i < 16; i++)
+		if (recv(fd, scratch, sizeof(scratch), MSG_DONTWAIT) <= 0)
+			return;
+}
+
+void http_close(struct http_request *request)
+{
+	log_write(LOG_DEBUG, "%s %.*s %.*s: %d, %lld bytes, %lld us", request->id,
+		  STR_ARG(request->method), STR_ARG(str_head(request->uri, 500)), request->status,
+		  (long long)request->body_bytes, (long long)(now_us() - request->started_us));
+	if (!request->is_cgi) {
+		if (request->is_ended)
+			shutdown(request->fd, SHUT_WR);
+		drain(request->fd);
+	}
+	close(request->fd);
+	http_source_unref(request->source);
+	buf_clear(&request->out);
+	buf_clear(&request->log_lines);
+	pool_free(request->pool);
+}

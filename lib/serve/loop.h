@@ -1,0 +1,55 @@
+/*
+ * loop.h - the event loop of a process: accepts connections, waits for their
+ * first request, and sends the bodies that take a while.
+ *
+ * A connection costs a descriptor, not a thread, while its request is not
+ * complete, while it waits for an upstream, and while its reader is slow.
+ */
+#ifndef SERVE_LOOP_H
+#define SERVE_LOOP_H
+
+#include "serve/http.h"
+#include "serve/work.h"
+#include "state/config.h"
+
+struct loop;
+
+struct loop_hooks {
+	/* A complete request waits on this connection; called by a worker. */
+	void (*on_connection)(void *arg, int fd);
+	/* Called in the loop; returns when it wants to be called again, in ms; -1: at loop_wake(). */
+	int (*on_tick)(void *arg);
+	void *arg;
+};
+
+/* listen_fd -1: there is one request, already read (CGI). */
+struct loop *loop_new(const struct config *config, struct work *work, int listen_fd,
+		      const struct loop_hooks *hooks, struct err *err);
+void loop_free(struct loop *loop);
+
+/*
+ * Run until a signal ends it (SIGTERM, SIGINT, SIGHUP, SIGUSR1: blocked by the caller
+ * beforehand) and nothing is held any more, or stop_timeout_s is over. With
+ * listen_fd -1, until nothing is held. True if it ended cleanly.
+ */
+bool loop_run(struct loop *loop);
+
+/* Things that must end before the loop does: requests, fetches. Any thread. */
+void loop_hold(struct loop *loop);
+void loop_release(struct loop *loop);
+
+/*
+ * What http_send() or http_step() said: closes the request, and releases
+ * what holds it, or goes on sending. Any thread; the request is gone then.
+ */
+void loop_settle(struct loop *loop, struct http_request *request, enum http_step step);
+
+/* The source has grown, is done or has failed. Any thread. */
+void loop_poke(struct loop *loop, struct http_source *source);
+
+void loop_wake(struct loop *loop);
+
+/* Did a request break off (for the exit status of CGI)? */
+bool loop_has_broken(const struct loop *loop);
+
+#endif

@@ -1,0 +1,114 @@
+#include "serve/proxy.h"
+
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "serve/page.h"
+
+static const char text_type[] = "text/plain; charset=utf-8";
+
+static void answer_not_cached(const struct proxy *proxy, struct want *want)
+{
+	answer_text(proxy->answer, want, 404, text_type,
+		    STR("not found: it is not in this cache, and the request forbids to fetch it\n"),
+		    STR("no-store"));
+}
+
+/*
+ * From the store, if it is there and fresh. What is there but old is kept
+ * in the want. True if the request is answered.
+ */
+static bool answer_from_store(const struct proxy *proxy, struct want *want)
+{
+	struct store_file file;
+	struct err err = { 0 };
+	struct http_source *source;
+	int rc = store_find(proxy->store, want->route.key, &file, &err);
+
+	if (rc == -1)
+		log_write(LOG_WARN, "%s: cannot use the cache: %s", want->request->id, err.text);
+	if (rc != 0)
+		return false;
+	source = http_source_new(file.fd, file.size_bytes, SOURCE_DONE);
+	if (want->route.is_mutable &&
+	    time(NULL) - file.mtime >= proxy->answer->config->cache.list_ttl_s) {
+		want->stale = source;
+		want->stale_mtime = file.mtime;
+		return false;
+	}
+	answer_object(proxy->answer, want, source, file.mtime);
+	return true;
+}
+
+static bool answer_from_absence(const struct proxy *proxy, struct want *want)
+{
+	struct store_absence absence;
+
+	if (!store_absence_find(proxy->store, want->route.key,
+				proxy->answer->config->cache.negative_ttl_s, want->request->pool,
+				&absence))
+		return false;
+	answer_absence(proxy->answer, want, &absence);
+	return true;
+}
+
+static void answer_miss(const struct proxy *proxy, struct want *want)
+{
+	struct err err;
+
+	if (want->route.is_cached_only) {
+		if (want->stale)
+			answer_stale(proxy->answer, want);
+		else
+			answer_not_cached(proxy, want);
+		return;
+	}
+	switch (flight_join(proxy->flights, want)) {
+	case FLIGHT_TAKEN:
+		break;
+	case FLIGHT_BUSY:
+		answer_stale(proxy->answer, want);
+		break;
+	case FLIGHT_FULL:
+		err_set(&err, ERR_OVERLOAD, "too many requests wait for an upstream; see [server] parked_max");
+		answer_err(proxy->answer, want, &err);
+		break;
+	}
+}
+
+void proxy_handle(const struct proxy *proxy, struct http_request *request)
+{
+	struct want *want = pool_alloc(request->pool, sizeof(*want));
+	struct err err = { 0 };
+
+	want->request = request;
+	http_log_begin(request);
+	if (route_parse(request, proxy->answer->config, &want->route, &err) != 0) {
+		want->route.path = NULL;
+		if (err.kind == ERR_CONFIG)
+			log_write(LOG_ERROR, "%s: %s", request->id, err.text);
+		loop_settle(proxy->answer->loop, request, http_send_err(request, &err));
+	} else if (want->route.kind == ROUTE_HOME) {
+		answer_text(proxy->answer, want, 200, "text/html; charset=utf-8", page_home(request),
+			    STR("no-cache"));
+	} else if (want->route.kind == ROUTE_SUMDB_SUPPORTED) {
+		answer_text(proxy->answer, want, 200, text_type, STR(""), STR("no-cache"));
+	} else if (!answer_from_store(proxy, want) && !answer_from_absence(proxy, want)) {
+		answer_miss(proxy, want);
+	}
+	http_log_end();
+}
+
+void proxy_handle_connection(const struct proxy *proxy, int fd)
+{
+	struct err err = { 0 };
+	struct http_request *request = http_read_fcgi(fd, &err);
+
+	if (request) {
+		proxy_handle(proxy, request);
+		return;
+	}
+	log_write(LOG_INFO, "a connection without a request: %s", err.text);
+	loop_release(proxy->answer->loop);
+}

@@ -1,0 +1,22 @@
+/*
+ * proxy.h - one request through all rooms: from the store if it is there,
+ * else by way of the flight that fetches it.
+ */
+#ifndef SERVE_PROXY_H
+#define SERVE_PROXY_H
+
+#include "serve/flight.h"
+
+struct proxy {
+	const struct answer *answer;
+	struct store *store;
+	struct flights *flights;
+};
+
+/* Answer it, or have it answered later. The loop holds it already. */
+void proxy_handle(const struct proxy *proxy, struct http_request *request);
+
+/* Read the request on an accepted connection, and handle it. */
+void proxy_handle_connection(const struct proxy *proxy, int fd);
+
+#endif
