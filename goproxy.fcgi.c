@@ -1,0 +1,137 @@
+/*
+ * goproxy.fcgi - a Go module proxy as a FastCGI responder and CGI program.
+ *
+ * Reads the command line and hands over to lib/program.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "program/admin.h"
+#include "program/responder.h"
+#include "program/server.h"
+
+static const char usage_text[] =
+	"goproxy.fcgi " GOPROXY_VERSION " - a Go module proxy for the web server you have\n"
+	"\n"
+	"usage:\n"
+	"  goproxy.fcgi                  answer FastCGI on descriptor 0, or one CGI request\n"
+	"  goproxy.fcgi serve            manage a pool of responders\n"
+	"      --listen unix:PATH        on this socket,\n"
+	"      --listen ADDRESS:PORT     or this one; [server] listen and systemd's do as well\n"
+	"  goproxy.fcgi check-config     print the settings in effect, or what is wrong\n"
+	"  goproxy.fcgi sample-config    print the documented settings\n"
+	"\n"
+	"  --config FILE                 read the settings here; else $GOPROXY_CONFIG,\n"
+	"                                goproxy.ini beside the program, /etc/goproxy/goproxy.ini\n"
+	"  --version, --help\n";
+
+struct command_line {
+	const char *config;
+	const char *listen;
+	const char *command; /* NULL: none */
+};
+
+static int usage(FILE *stream, int status)
+{
+	fputs(usage_text, stream);
+	return status;
+}
+
+/* Returns -1 to go on, else an exit status. */
+static int parse(int argc, char **argv, struct command_line *line)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "listen", required_argument, NULL, 'l' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			line->config = optarg;
+			break;
+		case 'l':
+			line->listen = optarg;
+			break;
+		case 'v':
+			puts("goproxy.fcgi " GOPROXY_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			return usage(stdout, EXIT_SUCCESS);
+		default:
+			return usage(stderr, EXIT_FAILURE);
+		}
+	}
+	line->command = argv[optind];
+	return argc - optind > 1 ? usage(stderr, EXIT_FAILURE) : -1;
+}
+
+static bool is_listening(int fd)
+{
+	int value = 0;
+	socklen_t n = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &n) == 0 && value != 0;
+}
+
+static int run(const struct command_line *line, const char *program_path)
+{
+	struct config config;
+	struct buf problems;
+	int status;
+
+	buf_init(&problems, CONFIG_PROBLEMS_BYTES);
+	if (config_load(&config, line->config, program_path, &problems) != 0) {
+		fprintf(stderr, "goproxy.fcgi: cannot start, the settings are wrong:\n%s", problems.p);
+		if (getenv("REQUEST_METHOD"))
+			puts("Status: 500\r\nContent-Type: text/plain\r\n\r\n"
+			     "goproxy.fcgi: the settings are wrong; see the web server's error log\r");
+		status = EXIT_FAILURE;
+	} else {
+		log_set_level(config.log.level);
+		if (line->command)
+			status = server_run(&config, program_path, line->config, line->listen);
+		else if (is_listening(STDIN_FILENO))
+			status = responder_run_fcgi(&config, STDIN_FILENO);
+		else
+			status = responder_run_cgi(&config);
+	}
+	buf_clear(&problems);
+	config_clear(&config);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line line = { 0 };
+	bool is_cgi = getenv("REQUEST_METHOD") != NULL;
+	int status = -1;
+
+	/* A CGI process' arguments come from the query: never ours to read (RFC 3875, 4.4). */
+	if (!is_cgi || is_listening(STDIN_FILENO))
+		status = parse(argc, argv, &line);
+	if (status >= 0)
+		return status;
+	if (!line.command) {
+		if (!is_cgi && !is_listening(STDIN_FILENO))
+			return usage(stderr, EXIT_FAILURE);
+		return run(&line, argv[0]);
+	}
+	if (strcmp(line.command, "serve") == 0)
+		return run(&line, argv[0]);
+	if (strcmp(line.command, "check-config") == 0)
+		return admin_check_config(line.config, argv[0]);
+	if (strcmp(line.command, "sample-config") == 0)
+		return admin_sample_config();
+	fprintf(stderr, "goproxy.fcgi: unknown command '%s'\n", line.command);
+	return usage(stderr, EXIT_FAILURE);
+}

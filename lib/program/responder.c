@@ -1,0 +1,193 @@
+#include "program/responder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "serve/proxy.h"
+
+#define SWEEP_INTERVAL_MS 60000
+#define SWEEP_AGE_S	  3600
+
+/* Files that wait behind a slow upstream: two descriptors each, and some. */
+#define DESCRIPTORS 65536
+
+#define CGI_THREADS 2
+
+struct responder {
+	const struct config *config;
+	struct store *store;
+	struct fetch *fetch;
+	struct upstream *upstream;
+	struct work *work;
+	struct loop *loop;
+	struct answer answer;
+	struct proxy proxy;
+	int64_t sweep_at_ms;
+};
+
+static void sweep(void *arg)
+{
+	struct responder *r = arg;
+
+	store_sweep(r->store, SWEEP_AGE_S, r->config->cache.negative_ttl_s + 1);
+}
+
+static int on_tick(void *arg)
+{
+	struct responder *r = arg;
+	int64_t now = http_now_ms();
+
+	if (now >= r->sweep_at_ms) {
+		r->sweep_at_ms = now + SWEEP_INTERVAL_MS;
+		work_post(r->work, WORK_BACK, sweep, r);
+	}
+	return flights_tick(r->proxy.flights);
+}
+
+static void on_connection(void *arg, int fd)
+{
+	struct responder *r = arg;
+
+	proxy_handle_connection(&r->proxy, fd);
+}
+
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Before any thread starts, so that all inherit it. */
+static void block_signals(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static int responder_open(struct responder *r, const struct config *config, int listen_fd,
+			  int threads, struct err *err)
+{
+	struct loop_hooks hooks = { on_connection, on_tick, r };
+
+	*r = (struct responder){ .config = config };
+	raise_limits();
+	block_signals();
+	/* Freed memory goes back to the system; few arenas for few threads. */
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_TRIM_THRESHOLD, 256 << 10);
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	if (config_cache_dir_make(config, err) != 0)
+		log_write(LOG_WARN, "%s", err->text); /* a cache is not a must */
+	r->store = store_open(config->cache.dir);
+	r->fetch = fetch_new(config, err);
+	if (!r->fetch)
+		return -1;
+	r->upstream = upstream_new(config, r->fetch);
+	r->work = work_new(threads, err);
+	if (!r->work)
+		return -1;
+	r->loop = loop_new(config, r->work, listen_fd, &hooks, err);
+	if (!r->loop)
+		return -1;
+	r->answer = (struct answer){ config, r->loop };
+	r->proxy.answer = &r->answer;
+	r->proxy.store = r->store;
+	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->work);
+	r->sweep_at_ms = http_now_ms() + (listen_fd < 0 ? SWEEP_INTERVAL_MS : 1000);
+	return 0;
+}
+
+static void responder_close(struct responder *r)
+{
+	fetch_free(r->fetch);
+	work_free(r->work);
+	flights_free(r->proxy.flights);
+	loop_free(r->loop);
+	upstream_free(r->upstream);
+	store_close(r->store);
+}
+
+static int refuse(const struct err *err)
+{
+	log_write(LOG_ERROR, "cannot start: %s", err->text);
+	return EXIT_FAILURE;
+}
+
+int responder_run_fcgi(const struct config *config, int listen_fd)
+{
+	struct responder r;
+	struct err err = { 0 };
+	bool is_clean;
+
+	http_init();
+	fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) | O_NONBLOCK);
+	if (responder_open(&r, config, listen_fd, config->server.threads, &err) != 0)
+		return refuse(&err);
+	log_write(LOG_INFO, "ready; the cache is '%s'", config->cache.dir);
+	is_clean = loop_run(r.loop);
+	if (!is_clean) {
+		/* Something hangs beyond stop_timeout_s; the store stands it. */
+		log_write(LOG_WARN, "stopping with requests under way");
+		_exit(EXIT_SUCCESS);
+	}
+	responder_close(&r);
+	return EXIT_SUCCESS;
+}
+
+static int run_request(const struct config *config)
+{
+	struct responder r;
+	struct err err = { 0 };
+	bool has_broken;
+
+	if (responder_open(&r, config, -1, CGI_THREADS, &err) != 0)
+		return refuse(&err);
+	loop_hold(r.loop);
+	proxy_handle(&r.proxy, http_read_cgi());
+	loop_run(r.loop);
+	has_broken = loop_has_broken(r.loop);
+	responder_close(&r);
+	return has_broken ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/*
+ * A fetch outlives its client, but a web server kills a CGI process whose
+ * client has left. So a child in a session of its own does the work, and
+ * the process that the server knows waits for it.
+ */
+int responder_run_cgi(const struct config *config)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child <= 0) {
+		if (child == 0)
+			setsid();
+		_exit(run_request(config));
+	}
+	/* The answer ends when nobody holds standard output open any more. */
+	close(STDOUT_FILENO);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+}

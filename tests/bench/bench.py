@@ -1,0 +1,368 @@
+#!/usr/bin/env python3
+"""bench - how fast is it, held against peers and limits measured in the same run?
+
+    tests/bench/bench.py [ROW...]      rows: herd cold hang rates kill; without any: all
+    SERVER=nginx|lighttpd|apache-proxy for the row herd
+    KILLS=1000                         for the row kill
+
+Everything runs on this machine's loopback: tests/fixture as upstream, a web server as
+httpd-examples/run starts it, tests/bench/load.c as clients (wrk for the row rates). The absolute
+figures say little on a machine that does other work meanwhile; so rounds alternate, medians count,
+and each line is a ratio to what was measured beside it. The table goes to standard output, every
+single figure to build/bench.json. The exit status is 1 if a line says NOT.
+"""
+import io
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "t"))
+import harness  # noqa: E402
+
+ROOT = harness.ROOT
+BUILD = ROOT + "/build"
+LOAD = BUILD + "/bench/load"
+HELLO = BUILD + "/bench/hello"
+SERVER = os.environ.get("SERVER", "nginx")
+JOBS = os.environ.get("JOBS", "2")
+EXAMPLES = os.environ.get("EXAMPLES", ROOT + "/httpd-examples")
+place, children = harness.place, harness.children
+
+median = statistics.median
+
+
+# What is written
+
+class Table:
+    """Lines of what was wanted and what was found, printed as they come."""
+
+    def __init__(self):
+        self.lines, self.raw, self.bad = [], {}, 0
+
+    def line(self, row, ours, peer, ratio, wanted, good):
+        """Values as text; good None: for information."""
+        verdict = "" if good is None else "ok" if good else "NOT"
+        self.bad += good is False
+        self.lines.append(dict(row=row, ours=ours, peer=peer, ratio=ratio, wanted=wanted, verdict=verdict))
+        print("%-44s %14s %14s %7s  %-12s %s" % (row, ours, peer, ratio, wanted, verdict), flush=True)
+
+    def most(self, row, value, limit, form, unit=""):
+        """Our value against a limit that it must not exceed."""
+        self.line(row, form % value + unit, "", "%.2f" % (value / limit) if limit else "",
+                  "<= " + form % limit + unit, value <= limit)
+
+    def none(self, row, count):
+        self.line(row, "%d" % count, "", "", "0", count == 0)
+
+    def ratio(self, row, ours, peer, form, limit=None, least=False):
+        ratio = ours / peer if peer else float("inf")
+        wanted = "" if limit is None else "%s %.2f" % (">=" if least else "<=", limit)
+        good = None if limit is None else ratio >= limit if least else ratio <= limit
+        self.line(row, form % ours, form % peer, "%.2f" % ratio, wanted, good)
+
+    def head(self):
+        print("%-44s %14s %14s %7s  %-12s" % ("row", "ours", "peer", "ratio", "wanted"))
+
+    def write(self, path):
+        with open(path + ".new", "w") as f:
+            json.dump({"lines": self.lines, "raw": self.raw}, f, indent=1)
+            f.write("\n")
+        os.rename(path + ".new", path)
+
+
+table = Table()
+
+
+def note(text):
+    print("# " + text, file=sys.stderr, flush=True)
+
+
+# Clients
+
+class Result:
+    """What load.c printed."""
+
+    def __init__(self, text):
+        lines = text.split("\n")
+        self.requests = [tuple(map(int, line.split())) for line in lines if line and line[0] != "#"]
+        self.wall_us, self.user_us, self.system_us = map(int, lines[-2].split()[1:])
+
+    def failed(self, status=200):
+        return sum(1 for s, _, _, _, whole in self.requests if s != status or not whole)
+
+    def first_s(self):
+        """Of the median client; infinite if it got nothing."""
+        times = sorted(f if f >= 0 else float("inf") for _, f, _, _, _ in self.requests)
+        return times[len(times) // 2] / 1e6
+
+    def last_s(self):
+        return max(e for _, _, e, _, _ in self.requests) / 1e6
+
+    def ends_ms(self):
+        return [e / 1000 for _, _, e, _, _ in self.requests]
+
+
+def start_load(port, paths, *options):
+    listing = place.file("".join(p + "\n" for p in paths), "paths")
+    with open(listing) as stdin:
+        return children.add(subprocess.Popen([LOAD, *options, str(port)], stdin=stdin, stdout=subprocess.PIPE))
+
+
+def end_load(process, timeout_s=120):
+    out, _ = process.communicate(timeout=timeout_s)
+    children.stop(process)
+    if process.returncode != 0:
+        raise RuntimeError("load ended with %s" % process.returncode)
+    return Result(out.decode())
+
+
+def load(port, paths, *options):
+    return end_load(start_load(port, paths, *options))
+
+
+# Servers
+
+class Site:
+    """A web server with the pool behind it, as `make run` starts it."""
+
+    def __init__(self, server, upstream, **settings):
+        self.store, self.run_dir = place.dir("store"), place.dir("run")
+        self.port = harness.free_port()
+        env = {"PATH": os.environ["PATH"], "HOME": place.path, "SERVER": server, "PORT": str(self.port),
+               "CACHE_DIR": self.store, "RUN_DIR": self.run_dir, "UPSTREAM": upstream, "GOPROXY_FCGI": program()}
+        env.update({"GOPROXY_" + k.upper(): str(v) for k, v in settings.items()})
+        self.process = children.add(subprocess.Popen([EXAMPLES + "/run"], env=env, stdin=subprocess.DEVNULL,
+                                                     stdout=subprocess.PIPE))
+        for line in self.process.stdout:
+            if line.startswith(b"GOPROXY="):
+                return
+        raise RuntimeError("%s doesn't start: %s" % (server, harness.slurp(self.run_dir + "/error.log").decode()))
+
+    def workers(self):
+        return [int(p) for p in harness.slurp(self.run_dir + "/workers").split()]
+
+    def memory_kb(self):
+        return sum(harness.memory_kb(pid) for pid in self.workers())
+
+    def stop(self):
+        children.stop(self.process, 10)
+
+
+class Nginx:
+    """The same nginx with other locations: its configuration is the Site's but for the server."""
+
+    def __init__(self, site, inside, outside=""):
+        self.dir, self.port = place.dir("nginx"), harness.free_port()
+        os.mkdir(self.dir + "/tmp")
+        conf = harness.slurp(site.run_dir + "/nginx.conf").decode()
+        conf = conf.replace("include %s/site.conf;" % site.run_dir, "include @server;").replace(site.run_dir, self.dir)
+        server = "%s/server.conf" % self.dir
+        with open(server, "w") as f:
+            f.write("%s\nserver {\n  listen 127.0.0.1:%d;\n  %s\n}\n" % (outside, self.port, inside))
+        with open(self.dir + "/nginx.conf", "w") as f:
+            f.write(conf.replace("@server", server))
+        log = self.dir + "/error.log"
+        with open(log, "wb") as f:
+            self.process = children.add(subprocess.Popen(["nginx", "-p", self.dir, "-e", log, "-c", self.dir + "/nginx.conf"],
+                                                         stdin=subprocess.DEVNULL, stdout=f, stderr=f))
+        harness.wait_until(self.answers, "nginx to listen: " + log)
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(harness.slurp(self.dir + "/error.log").decode())
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self):
+        children.stop(self.process)
+
+
+def program():
+    """A copy: a build in the meantime shall not change what is measured."""
+    return harness.public_program()
+
+
+def cpu_s(pids):
+    ticks = 0
+    for pid in pids:
+        try:
+            fields = harness.slurp("/proc/%d/stat" % pid).decode().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def below(pid):
+    """A process and all its descendants."""
+    found = [pid]
+    for p in found:
+        try:
+            for task in os.listdir("/proc/%d/task" % p):
+                found += [int(c) for c in harness.slurp("/proc/%d/task/%s/children" % (p, task)).split()]
+        except OSError:
+            pass
+    return found
+
+
+class MemoryWatch(threading.Thread):
+    """The most private memory of all workers of a site together."""
+
+    def __init__(self, site):
+        super().__init__(daemon=True)
+        self.site, self.max_kb, self.ended = site, 0, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ended.wait(0.05):
+            try:
+                self.max_kb = max(self.max_kb, self.site.memory_kb())
+            except OSError:
+                pass
+
+    def stop(self):
+        self.ended.set()
+        self.join()
+        return self.max_kb / 1024
+
+
+# Rows
+
+BIG = "/example.com/big/@v/%s.zip"
+MB = 1 << 20
+
+
+def row_herd():
+    """200 clients, one cold 50 MB zip, upstream at 25 MB/s."""
+    clients, rounds = 200, 3
+    fixture = harness.Fixture()
+    # Its sizes and checksums are computed once: not while somebody waits.
+    for i in range(rounds):
+        fixture.ref(BIG % ("v1.50.%d" % i))
+    fixture.fetch("/_/set?path=^/example.com/big/&rate=25000000")
+    site = Site(SERVER, fixture.url)
+    static_site = site if SERVER == "nginx" else Site("nginx", fixture.url)
+    static = Nginx(static_site, "root %s/download;" % site.store)
+    raw = table.raw["herd"] = []
+    for i in range(rounds):
+        path = BIG % ("v1.50.%d" % i)
+        watch = MemoryWatch(site)
+        server = below(site.process.pid)
+        workers = [p for p in site.workers()]
+        others = [p for p in server if p not in workers]
+        before = cpu_s(workers), cpu_s(others)
+        ours = load(site.port, [path] * clients, "-j", JOBS)
+        cpu = cpu_s(workers) - before[0], cpu_s(others) - before[1]
+        memory = watch.stop()
+        before = cpu_s(below(static.process.pid))
+        theirs = load(static.port, [path] * clients, "-j", JOBS)
+        raw.append(dict(first_s=ours.first_s(), last_s=ours.last_s(), failed=ours.failed(), memory_mb=memory,
+                        fetches=int(fixture.fetch("/_/count?path=^" + path)), cpu_workers_s=cpu[0], cpu_server_s=cpu[1],
+                        cpu_client_s=(ours.user_us + ours.system_us) / 1e6,
+                        static_last_s=theirs.last_s(), static_failed=theirs.failed(), static_first_s=theirs.first_s(),
+                        static_cpu_server_s=cpu_s(below(static.process.pid)) - before,
+                        static_cpu_client_s=(theirs.user_us + theirs.system_us) / 1e6))
+        note("herd %s" % raw[-1])
+    for s in {site, static_site, static}:
+        s.stop()
+    fixture.stop()
+    for r in raw:
+        r["ratio"] = r["last_s"] / r["static_last_s"]
+    middle = sorted(raw, key=lambda r: r["ratio"])[rounds // 2]
+    where = "herd (%s): " % SERVER
+    table.most(where + "upstream fetches", max(r["fetches"] for r in raw) - 1, 0, "%d", " more")
+    table.none(where + "clients failed", sum(r["failed"] + r["static_failed"] for r in raw))
+    table.most(where + "first byte, median client", median(r["first_s"] for r in raw), 0.3, "%.3f", " s")
+    table.ratio(where + "last client : nginx, whole file [s]", middle["last_s"], middle["static_last_s"], "%.2f", 1.2)
+    table.most(where + "private memory, all workers", max(r["memory_mb"] for r in raw), 32, "%.1f", " MB")
+
+
+def small_paths(first, count):
+    return ["/example.com/small%d/@v/v1.0.0.%s" % (n, kind) for n in range(first, first + count)
+            for kind in ("info", "mod", "zip")]
+
+
+PROXY_CACHE = "proxy_cache_path %s/cache levels=1:2 keys_zone=c:10m;\nupstream fixture { server 127.0.0.1:%d; keepalive 16; }"
+PROXY_PASS = """location / { proxy_pass http://fixture; proxy_http_version 1.1; proxy_set_header Connection "";
+    proxy_cache c; proxy_cache_valid 200 1h; proxy_cache_lock on; }"""
+
+
+def row_cold():
+    """600 small requests one after the other that nobody has asked for before."""
+    modules, rounds = 200, 7
+    fixture = harness.Fixture()
+    site = Site("nginx", fixture.url)
+    cache = Nginx(site, PROXY_PASS, PROXY_CACHE % (place.dir("proxy_cache"), fixture.port))
+    first = random.randrange(1, 10 ** 8)
+    raw = table.raw["cold"] = []
+    for i in range(rounds):
+        paths = small_paths(first + i * modules, modules)
+        # The fixture computes some things once: they are no part of the comparison.
+        load(fixture.port, paths, "-s")
+        peers = [("upstream", fixture.port), ("ours", site.port), ("proxy_cache", cache.port)]
+        results = {}
+        for name, port in peers[i % 3:] + peers[:i % 3]:
+            r = load(port, paths, "-s")
+            results[name] = r.wall_us / 1000 / len(paths)
+            results[name + "_median"] = median(r.ends_ms())
+            results[name + "_failed"] = r.failed()
+        raw.append(results)
+        note("cold %s" % {k: round(v, 3) for k, v in results.items()})
+    for s in (site, cache, fixture):
+        s.stop()
+    table.none("cold: requests failed", sum(r[k] for r in raw for k in r if k.endswith("_failed")))
+    ours = median(r["ours"] - r["upstream"] for r in raw)
+    peer = median(r["proxy_cache"] - r["upstream"] for r in raw)
+    table.line("cold: a request above upstream's %.2f ms" % median(r["upstream"] for r in raw), "%.2f ms" % ours,
+               "%.2f ms" % peer, "%.2f" % (ours / peer), "<= 0.50 ms", ours <= 0.5)
+
+
+ROWS = {name[4:]: f for name, f in globals().items() if name.startswith("row_")}
+
+
+def compile_helper(name, *libraries):
+    """For who runs this file by itself; `make bench` has built them."""
+    source, target = "%s/%s.c" % (HERE, name), "%s/bench/%s" % (BUILD, name)
+    if os.path.exists(target) and os.path.getmtime(target) >= os.path.getmtime(source):
+        return
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    subprocess.run([os.environ.get("CC", "gcc"), "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-o", target, source, *libraries],
+                   check=True)
+
+
+def main():
+    wanted = sys.argv[1:] or list(ROWS)
+    unknown = [name for name in wanted if name not in ROWS]
+    if unknown:
+        sys.exit("no such row: %s; there are: %s" % (" ".join(unknown), " ".join(ROWS)))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    compile_helper("load")
+    compile_helper("hello", "-lfcgi")
+    table.head()
+    for name in wanted:
+        began = time.monotonic()
+        try:
+            ROWS[name]()
+        except Exception as e:
+            table.line(name, "", "", "", "to run", False)
+            note("%s: %s: %s" % (name, type(e).__name__, e))
+        note("%s: %.0f s" % (name, time.monotonic() - began))
+    table.write(BUILD + "/bench.json")
+    sys.exit(1 if table.bad else 0)
+
+
+if __name__ == "__main__":
+    main()
