@@ -46,7 +46,7 @@ else
 Q := @
 endif
 
-.PHONY: objects all help run deps install clean test check check-unit check-black-box check-servers \
+.PHONY: objects tests all help run deps install clean test check check-unit check-black-box check-servers \
 	check-san check-warnings lint layers format cover fuzz bench check-live check-go packages-check
 
 all: deps $(PROGRAM) ## build the program (the default)
@@ -96,7 +96,9 @@ QUICK_T := tests/t/05-config.t tests/t/10-cgi.t tests/t/20-fastcgi.t
 SLOW_T := tests/t/30-webservers.t tests/t/50-faults.t tests/t/55-kill.t
 RUN_T := GOPROXY_FCGI=$(PROGRAM) tests/t/run
 
-test: $(PROGRAM) $(UNIT) $(FUZZ_RUN) build/fixture ## unit, corpus, CGI and FastCGI tests: for every save
+tests: $(PROGRAM) $(UNIT) $(FUZZ_RUN) build/fixture
+
+test: tests ## unit, corpus, CGI and FastCGI tests: for every save
 	@$(RUN_T) $(UNIT) $(FUZZ_RUN) $(QUICK_T)
 
 check: ## everything that CI runs; installs what it needs

@@ -174,8 +174,8 @@ static void note_failure(struct upstream_state *s, const struct fetch_answer *an
 			"%s: answered %d%s%.*s", s->shown, answer->status,
 			line.n > 0 ? ": " : "", STR_ARG(line));
 	}
-	log_write(LOG_WARN, "upstream failed, %s, try %d, %s", s->call->path, s->tries,
-		  s->failure.text);
+	log_write(LOG_WARN, "%s: upstream failed, %s, try %d, %s", s->call->id,
+		  s->call->path, s->tries, s->failure.text);
 }
 
 /* Does the proxy know the database at all? Only then its 404 is an answer. */
@@ -205,8 +205,8 @@ static void on_done(void *arg, const struct fetch_answer *answer)
 	const struct chain *chain = &s->upstream->config->upstream.chain;
 	bool is_whole = answer->err.kind == ERR_NONE;
 
-	log_write(LOG_DEBUG, "asked %s for %s: %d %s in %lld ms", s->shown, s->call->path,
-		  answer->status, answer->err.text, (long long)(now_ms() - s->started_ms));
+	log_write(LOG_DEBUG, "%s: asked %s for %s: %d %s in %lld ms", s->call->id, s->shown,
+		  s->call->path, answer->status, answer->err.text, (long long)(now_ms() - s->started_ms));
 	if (s->is_probing) {
 		finish_probe(s, answer);
 	} else if (is_whole && answer->status == 200) {
@@ -295,7 +295,8 @@ void upstream_reject(struct upstream *upstream, struct upstream_call *call,
 	(void)upstream;
 	s->failure = *err;
 	err_wrap(&s->failure, "%s", s->shown);
-	log_write(LOG_WARN, "upstream answers nonsense, %s, %s", call->path, s->failure.text);
+	log_write(LOG_WARN, "%s: upstream answers nonsense, %s, %s", call->id, call->path,
+		  s->failure.text);
 	go_on(s, false);
 }
 

@@ -39,6 +39,7 @@ struct upstream_result {
  * struct until the result is final. Callbacks come from the fetch thread.
  */
 struct upstream_call {
+	const char *id;	   /* of the request, for log lines */
 	const char *path;  /* below the upstream's URL, without first '/', '!' as is */
 	const char *sumdb; /* name of the database if path is one of its; else NULL */
 	const char *sumdb_url;

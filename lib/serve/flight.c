@@ -31,14 +31,16 @@ static struct flight *find_flight(struct flights *flights, const char *key)
 	return f;
 }
 
-static struct flight *flight_new(struct flights *flights, const struct route *route)
+static struct flight *flight_new(struct flights *flights, const struct want *want)
 {
+	const struct route *route = &want->route;
 	struct flight **row = &flights->table[row_of(route->key)];
 	struct pool *pool = pool_new();
 	struct flight *f = pool_alloc(pool, sizeof(*f));
 
 	f->pool = pool;
 	f->home = flights;
+	memcpy(f->id, want->request->id, sizeof(f->id));
 	f->route = *route;
 	f->route.module = pool_str(pool, route->module);
 	f->route.version = pool_str(pool, route->version);
@@ -187,7 +189,7 @@ enum flight_joined flight_join(struct flights *flights, struct want *want)
 		pthread_mutex_unlock(&flights->mutex);
 		return FLIGHT_FULL;
 	}
-	f = flight_new(flights, &want->route);
+	f = flight_new(flights, want);
 	park(f, want);
 	pthread_mutex_unlock(&flights->mutex);
 	loop_hold(flights->answer->loop);

@@ -147,8 +147,8 @@ static void verify(void *arg)
 			flight_end_failed(f, &err);
 		return;
 	}
-	log_write(LOG_INFO, "fetched %s from %s: %lld bytes in %lld ms", f->route.path, f->result->shown,
-		  (long long)f->part.write_bytes, (long long)(http_now_ms() - f->started_ms));
+	log_write(LOG_INFO, "%s: fetched %s from %s: %lld bytes in %lld ms", f->id, f->route.path,
+		  f->result->shown, (long long)f->part.write_bytes, (long long)(http_now_ms() - f->started_ms));
 	if (f->is_streaming)
 		flight_publish(f, PART_PROVEN, NULL);
 	f->owns_part_fd = false; /* the source's from here */
@@ -193,6 +193,7 @@ void flight_fetch(struct flight *f)
 	const struct route *route = &f->route;
 
 	f->call = (struct upstream_call){
+		.id = f->id,
 		.path = route->path,
 		.is_big = route->kind == ROUTE_ZIP,
 		.body_max_bytes = route->body_max_bytes,

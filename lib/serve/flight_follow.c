@@ -93,7 +93,7 @@ void flight_poll(void *arg)
 	if (part_watch(&f->part, &record) && follow_record(f, &record, &has_moved))
 		return;
 	if (part_take_over(f->home->store, &f->part, &is_gone)) {
-		log_write(LOG_WARN, "taking over %s from a process that died", f->route.path);
+		log_write(LOG_WARN, "%s: taking over %s from a process that died", f->id, f->route.path);
 		pthread_mutex_lock(&f->home->mutex);
 		f->state = FLIGHT_WORKING;
 		pthread_mutex_unlock(&f->home->mutex);

@@ -28,6 +28,7 @@ struct flight {
 	struct flight *next_same;   /* (m) in the table's row */
 	struct flights *home;
 	struct pool *pool;
+	char id[24]; /* of the request that began it, for log lines */
 	struct route route;
 	enum flight_state state; /* (m) */
 	struct want *waiters;	 /* (m) */
