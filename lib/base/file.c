@@ -25,8 +25,8 @@ int file_dir_open(const char *path, struct err *err)
 	return fd;
 }
 
-/* Call mkdirat(2) for each leading part of path. */
-static int make_parts(int dirfd, const char *path, mode_t mode, struct err *err)
+/* Call mkdir(2) for each leading part of path. */
+static int make_parts(const char *path, mode_t mode, struct err *err)
 {
 	char part[PATH_MAX];
 	size_t n = strlen(path);
@@ -39,7 +39,7 @@ static int make_parts(int dirfd, const char *path, mode_t mode, struct err *err)
 		if (part[i] != '/' && part[i] != '\0')
 			continue;
 		part[i] = '\0';
-		if (mkdirat(dirfd, part, mode) != 0 && errno != EEXIST)
+		if (mkdir(part, mode) != 0 && errno != EEXIST)
 			return err_errno(err, "cannot make the directory '%s'",
 					 part);
 		part[i] = i < n ? '/' : '\0';
@@ -53,12 +53,7 @@ int file_dir_make_all(const char *path, mode_t mode, struct err *err)
 
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return 0;
-	return make_parts(AT_FDCWD, path, mode, err);
-}
-
-int file_dir_make(int dirfd, const char *path, struct err *err)
-{
-	return make_parts(dirfd, path, 0755, err);
+	return make_parts(path, mode, err);
 }
 
 /* For kernels and sandboxes without openat2(2): one element at a time. */
@@ -217,32 +212,98 @@ ssize_t file_read_at(int fd, void *bytes, size_t n, off_t offset,
 	return (ssize_t)have;
 }
 
-/* Make the parents of path below dirfd. */
-static int make_parents(int dirfd, const char *path, struct err *err)
+/*
+ * Open, and make if need be, a directory below dirfd, element by element and
+ * through no link: mkdirat(2) and renameat(2) would follow them.
+ */
+static int open_dir(int dirfd, struct str path, struct err *err)
 {
-	const char *slash = strrchr(path, '/');
+	char name[NAME_MAX + 1];
+	struct str element;
+	int at = dirfd;
+
+	while (str_cut(&path, '/', &element)) {
+		int next;
+
+		if (element.n == 0 || element.n > NAME_MAX) {
+			errno = ENAMETOOLONG;
+			next = -1;
+		} else {
+			memcpy(name, element.p, element.n);
+			name[element.n] = '\0';
+			next = open_below(at, name, O_PATH | O_DIRECTORY, 0);
+			if (next < 0 && errno == ENOENT &&
+			    (mkdirat(at, name, 0755) == 0 || errno == EEXIST))
+				next = open_below(at, name, O_PATH | O_DIRECTORY, 0);
+		}
+		if (next < 0)
+			err_errno(err, "cannot make the directory '%.*s'", STR_ARG(element));
+		if (at != dirfd)
+			close(at);
+		if (next < 0)
+			return -1;
+		at = next;
+	}
+	return at;
+}
+
+int file_dir_make(int dirfd, const char *path, struct err *err)
+{
+	int fd = open_dir(dirfd, str_of(path), err);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
+/* Open the directory that path lies in, as it is: errno tells why not. */
+static int open_parent(int dirfd, const char *path, const char **name)
+{
 	char parent[PATH_MAX];
 
-	if (!slash)
-		return 0;
-	if ((size_t)(slash - path) >= sizeof(parent))
-		return err_set(err, ERR_IO, "cannot make '%s': path too long", path);
-	memcpy(parent, path, (size_t)(slash - path));
-	parent[slash - path] = '\0';
-	return make_parts(dirfd, parent, 0755, err);
+	*name = strrchr(path, '/');
+	if (!*name || *name == path || (size_t)(*name - path) >= sizeof(parent)) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(parent, path, (size_t)(*name - path));
+	parent[(*name)++ - path] = '\0';
+	return open_below(dirfd, parent, O_PATH | O_DIRECTORY, 0);
+}
+
+int file_remove(int dirfd, const char *path, struct err *err)
+{
+	const char *name;
+	int fd = open_parent(dirfd, path, &name);
+	int rc = fd < 0 ? -1 : unlinkat(fd, name, 0);
+
+	if (rc != 0 && !is_absent(errno))
+		err_errno(err, "cannot remove '%s'", path);
+	else
+		rc = 0;
+	if (fd >= 0)
+		close(fd);
+	return rc;
 }
 
 int file_rename(int dirfd, const char *from, const char *path, struct err *err)
 {
-	if (renameat(dirfd, from, dirfd, path) == 0)
-		return 0;
-	if (errno == ENOENT) {
-		if (make_parents(dirfd, path, err) != 0)
-			return -1;
-		if (renameat(dirfd, from, dirfd, path) == 0)
-			return 0;
-	}
-	return err_errno(err, "cannot rename '%s' to '%s'", from, path);
+	const char *name;
+	int fd = open_parent(dirfd, path, &name);
+	int rc;
+
+	if (fd < 0 && errno == ENOENT)
+		fd = open_dir(dirfd, (struct str){ path, (size_t)(name - 1 - path) }, err);
+	else if (fd < 0)
+		err_errno(err, "cannot open the directory of '%s'", path);
+	if (fd < 0)
+		return -1;
+	rc = renameat(dirfd, from, fd, name);
+	if (rc != 0)
+		err_errno(err, "cannot rename '%s' to '%s'", from, path);
+	close(fd);
+	return rc;
 }
 
 int file_temp(int dirfd, const char *tmpdir, char *name, size_t size,

@@ -55,9 +55,15 @@ int file_write_at(int fd, struct str data, off_t offset, struct err *err);
 ssize_t file_read_at(int fd, void *bytes, size_t n, off_t offset,
 		     struct err *err);
 
-/* rename(2) below dirfd; missing parents of path are made. 0 or -1. */
+/*
+ * rename(2) below dirfd; missing parents of path, which has at least one, are
+ * made. Returns 0 or -1.
+ */
 int file_rename(int dirfd, const char *from, const char *path,
 		struct err *err);
+
+/* unlink(2) below dirfd; absent already is success. Returns 0 or -1. */
+int file_remove(int dirfd, const char *path, struct err *err);
 
 /*
  * Make a new file below tmpdir, a directory below dirfd; its path is put in

@@ -9,8 +9,7 @@
 struct scan {
 	struct str *versions;
 	size_t n;
-	bool has_version;  /* also one that isn't kept */
-	bool has_sentence; /* a line of three words or more, no version first */
+	bool has_version; /* also one that isn't kept */
 };
 
 static bool is_blank(char c)
@@ -39,11 +38,8 @@ static void scan_line(struct scan *scan, struct str line)
 
 	if (word.n == 0)
 		return;
-	if (!version_is_valid(word)) {
-		cut_word(&line);
-		scan->has_sentence |= cut_word(&line).n > 0;
+	if (!version_is_valid(word))
 		return;
-	}
 	scan->has_version = true;
 	if (version_is_canonical(word) && !version_is_pseudo(word) &&
 	    word.n <= VERSION_ESCAPED_MAX)
@@ -114,7 +110,8 @@ int list_normalize(struct pool *pool, struct str body, struct str *out,
 	scan.versions = mem_alloc(count_lines(body) * sizeof(*scan.versions));
 	while (str_cut(&rest, '\n', &line))
 		scan_line(&scan, line);
-	if (!scan.has_version && (scan.has_sentence || str_has_char(body, '<'))) {
+	/* "OK" or "not found" with a 200 must not pass for "no versions". */
+	if (!scan.has_version && str_trim(body).n > 0) {
 		rc = err_set(err, ERR_BAD_UPSTREAM,
 			     "not a version list: text without a version");
 	} else {

@@ -22,7 +22,7 @@
  * body  whatever the upstream sent with its 200
  * out   empty if there are no versions; left as it was on error
  * err   ERR_BAD_UPSTREAM if the body isn't a list at all: HTML, JSON,
- *       control characters, sentences without any version
+ *       control characters, text without any version
  *
  * Returns 0, or -1 with *err set.
  */

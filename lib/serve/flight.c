@@ -96,7 +96,7 @@ static bool find_in_store(struct flight *f, struct store_file *file)
 	if (store_find(f->home->store, f->route.key, file, &err) != 0)
 		return false;
 	if (!f->route.is_mutable ||
-	    time(NULL) - file->mtime < f->home->answer->config->cache.list_ttl_s)
+	    store_is_fresh(file->mtime, f->home->answer->config->cache.list_ttl_s))
 		return true;
 	close(file->fd);
 	return false;

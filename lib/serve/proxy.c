@@ -32,7 +32,7 @@ static bool answer_from_store(const struct proxy *proxy, struct want *want)
 		return false;
 	source = http_source_new(file.fd, file.size_bytes, SOURCE_DONE);
 	if (want->route.is_mutable &&
-	    time(NULL) - file.mtime >= proxy->answer->config->cache.list_ttl_s) {
+	    !store_is_fresh(file.mtime, proxy->answer->config->cache.list_ttl_s)) {
 		want->stale = source;
 		want->stale_mtime = file.mtime;
 		return false;

@@ -87,6 +87,13 @@ void store_is_well(struct store *store)
 		log_write(LOG_WARN, "the cache '%s' can be written again", store->dir);
 }
 
+bool store_is_fresh(time_t mtime, int ttl_s)
+{
+	time_t age = time(NULL) - mtime;
+
+	return age < ttl_s && age > -(time_t)ttl_s;
+}
+
 int store_find(struct store *store, const char *key, struct store_file *file,
 	       struct err *err)
 {
@@ -117,9 +124,10 @@ int store_put(struct store *store, const char *key, struct str data,
 
 void store_remove(struct store *store, const char *key)
 {
-	if (store->dirfd >= 0 && unlinkat(store->dirfd, key, 0) != 0 &&
-	    errno != ENOENT)
-		log_write(LOG_WARN, "cannot remove '%s': %s", key, strerror(errno));
+	struct err err = { 0 };
+
+	if (store->dirfd >= 0 && file_remove(store->dirfd, key, &err) != 0)
+		log_write(LOG_WARN, "%s", err.text);
 }
 
 static void absence_path(const char *key, char path[96])
@@ -171,7 +179,7 @@ bool store_absence_find(struct store *store, const char *key, int ttl_s,
 	absence_path(key, path);
 	if (ttl_s <= 0 || store_find(store, path, &file, &err) != 0)
 		return false;
-	if (time(NULL) - file.mtime >= ttl_s || file.size_bytes > ABSENCE_MAX_BYTES) {
+	if (!store_is_fresh(file.mtime, ttl_s) || file.size_bytes > ABSENCE_MAX_BYTES) {
 		close(file.fd);
 		return false;
 	}

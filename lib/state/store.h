@@ -38,6 +38,12 @@ struct store_file {
 	time_t mtime;
 };
 
+/*
+ * Was something confirmed at mtime confirmed less than ttl_s ago? What lies
+ * further in the future than that was written by a wrong clock: it wasn't.
+ */
+bool store_is_fresh(time_t mtime, int ttl_s);
+
 struct store_absence {
 	int status;	 /* 404 or 410 */
 	struct str type; /* Content-Type of the text */

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Disks that are full, read-only or gone; upstreams that are slow, cut off or senseless, through a pool."""
+"""Disks that are full, read-only or gone; upstreams that are slow, cut off or senseless."""
 import sys
 sys.dont_write_bytecode = True
 import os
@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import time
 import zlib
-from harness import (Fixture, Pool, cgi, files_below, place, public_program, settings, slurp, store_faults, tap,
+from harness import (Fixture, Pool, cgi, files_below, place, public_program, settings, slurp,
+                     store_faults, tap,
                      temp_files, unprivileged, wait_until, SLOW)
 
 fixture = Fixture()
@@ -24,13 +25,14 @@ def check_whole(a, path, what):
 
 def can(command):
     try:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10).returncode == 0
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=10).returncode == 0
     except OSError:
         return False
 
 
 def namespace():
-    """The front of a command that may mount for itself and its children alone; None if we may not."""
+    """The front of a command that may mount for itself alone; None if we may not."""
     for front in (["unshare", "-m"], ["unshare", "-r", "-m"]):
         if can([*front, "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place.path]):
             return front
@@ -48,20 +50,26 @@ def on_small_disk(size_kb, mount_at, read_only=False):
 
 
 def warnings(log, pattern):
-    return [line for line in log.splitlines() if re.search(pattern, line) and re.search(r" (warn|error) ", line)]
+    return [line for line in log.splitlines() if re.search(pattern, line)
+            and re.search(r" (warn|error) ", line)]
 
 
 def all_kinds(pool, what):
     """Misses of every kind pass through, right and whole, alone and many at once."""
-    for path in (INFO, MOD, ZIP, BIG, "/example.com/hello/@latest", "/example.com/hello/@v/master.info",
+    for path in (INFO, MOD, ZIP, BIG, "/example.com/hello/@latest",
+                 "/example.com/hello/@v/master.info",
                  "/example.com/bigdeflate/@v/v1.2.0.zip", "/sumdb/sum.fixture.test/tile/8/0/000"):
         check_whole(pool.get(path), path, "%s: %s passes through" % (what, path))
     a = pool.get("/example.com/hello/@v/list")
-    tap.eq((a.status, a.text), (200, "v1.0.0\nv1.1.0\nv1.2.0-pre\n"), what + ": list passes through", a)
+    tap.eq((a.status, a.text), (200, "v1.0.0\nv1.1.0\nv1.2.0-pre\n"),
+           what + ": list passes through", a)
     a = pool.get("/example.com/none/@v/list")
     tap.eq(a.status, 404, what + ": 404 passes through", a)
-    paths = ["/example.com/small%d/@v/v1.0.0.%s" % (n % 10, ("info", "mod", "zip")[n % 3]) for n in range(60)]
-    bad = [c for c, path in zip(pool.many(paths), paths) if (c.status, c.body, c.ended) != (200, fixture.ref(path), True)]
+    paths = ["/example.com/small%d/@v/v1.0.0.%s" % (n % 10, ("info", "mod", "zip")[n % 3])
+             for n in range(60)]
+    bad = [c for c, path in zip(pool.many(paths),
+                                paths) if (c.status, c.body,
+                                           c.ended) != (200, fixture.ref(path), True)]
     tap.eq(len(bad), 0, what + ": 60 at once pass through", bad[0] if bad else "")
     bad = [c for c in pool.many([BIG] * 10, keep=False)
            if (c.status, c.crc, c.ended) != (200, zlib.crc32(fixture.ref(BIG)), True)]
@@ -69,7 +77,8 @@ def all_kinds(pool, what):
 
 
 def pool_on(mount, up, what, front, program=None, **more):
-    env = settings(up, mount, sumdb_databases="sum.fixture.test %s/sumdb/sum.fixture.test" % up.url, **more)
+    env = settings(up, mount, sumdb_databases="sum.fixture.test %s/sumdb/sum.fixture.test" % up.url,
+                   **more)
     return Pool(env, wrap=front, program=program)
 
 
@@ -94,13 +103,15 @@ def test_full_disk():
     loud = warnings(log, r"(?i)no space|disk|store|write")
     tap.ok(loud, "full disk: said in the log", log[-1500:])
     wait_until(lambda: not [f for f in files_below(inside + "/tmp")], "tmp to be empty", 5)
-    tap.eq([f for f in files_below(inside) if os.path.getsize(inside + "/" + f) == 0 and not f.endswith(".lock")], [],
+    tap.eq([f for f in files_below(inside) if os.path.getsize(inside + "/" + f) == 0
+            and not f.endswith(".lock")], [],
            "full disk: no empty file")
     tap.eq(store_faults(inside, fixture), [], "full disk: nothing half in the store")
     os.remove(inside + "/ballast")
     before = up.count(INFO)
     check_whole(pool.get(INFO), INFO, "the disk has room again: right answer")
-    wait_until(lambda: os.path.exists(inside + "/download" + INFO), "the info to be stored again", 10)
+    wait_until(lambda: os.path.exists(inside + "/download" + INFO), "the info to be stored again",
+               10)
     check_whole(pool.get(INFO), INFO, "the disk has room again: stored")
     tap.ok(up.count(INFO) <= before + 1, "the disk has room again: a hit")
     check_whole(pool.get(MOD), MOD, "what was stored before is still right")
@@ -117,11 +128,13 @@ def test_disk_fills_in_mid_download():
     for turn in range(2):
         calls = pool.many([BIG] * 5, keep=False)
         bad = [c for c in calls if not (c.crc == zlib.crc32(fixture.ref(BIG)) and c.ended)]
-        tap.eq(len(bad), 0, "a zip larger than the disk: all get it whole (%d)" % turn, bad[0] if bad else "")
+        tap.eq(len(bad), 0, "a zip larger than the disk: all get it whole (%d)" % turn,
+               bad[0] if bad else "")
     check_whole(pool.get(MOD), MOD, "a zip larger than the disk: small ones are stored")
     wait_until(lambda: os.path.exists(inside + "/download" + MOD), "the mod to be stored", 10)
     wait_until(lambda: not files_below(inside + "/tmp"), "tmp to be empty", 5)
-    tap.eq(store_faults(inside, fixture), [], "a zip larger than the disk: nothing half in the store")
+    tap.eq(store_faults(inside, fixture), [],
+           "a zip larger than the disk: nothing half in the store")
     pool.stop()
 
 
@@ -132,7 +145,9 @@ def test_read_only():
         return
     up, store, mount = fixture.mount(), place.new("store"), place.dir("mount")
     cgi(settings(up, store), MOD)
-    front = [*NAMESPACE, "sh", "-c", 'mount --bind "$1" "$2" && mount -o remount,bind,ro "$2" || exit 99; shift 2; exec "$@"',
+    front = [*NAMESPACE, "sh", "-c",
+             'mount --bind "$1" "$2" && mount -o remount,bind,ro "$2" || exit 99; '
+             'shift 2; exec "$@"',
              "sh", store, mount]
     before = files_below(store)
     pool = pool_on(mount, up, "read-only", front)
@@ -141,7 +156,8 @@ def test_read_only():
     all_kinds(pool, "read-only")
     tap.eq(files_below(store), before, "read-only: nothing is written")
     loud = warnings(pool.log(), r"(?i)read-only")
-    tap.ok(1 <= len(loud) <= 4, "read-only: said once per process, not each time", "%d lines: %s" % (len(loud), loud[:5]))
+    tap.ok(1 <= len(loud) <= 4, "read-only: said once per process, not each time",
+           "%d lines: %s" % (len(loud), loud[:5]))
     pool.stop()
 
 
@@ -155,17 +171,20 @@ def test_unwritable_directory():
     tap.eq(up.count(MOD), 1, "unwritable: a hit asks nobody")
     all_kinds(pool, "unwritable")
     loud = warnings(pool.log(), r"(?i)permission denied")
-    tap.ok(1 <= len(loud) <= 4, "unwritable: said once per process, not each time", "%d lines: %s" % (len(loud), loud[:5]))
+    tap.ok(1 <= len(loud) <= 4, "unwritable: said once per process, not each time",
+           "%d lines: %s" % (len(loud), loud[:5]))
     pool.stop()
 
 
 def test_no_directory_at_all():
-    for what, make in (("a file in its place", lambda: place.file("x")), ("below a file", lambda: place.file("x") + "/store"),
+    for what, make in (("a file in its place", lambda: place.file("x")),
+                       ("below a file", lambda: place.file("x") + "/store"),
                        ("may not be made", lambda: "/proc/nothing/store")):
         up = fixture.mount()
         store = make()
         a = cgi(settings(up, store), MOD)
-        tap.eq((a.status, a.body), (200, fixture.ref(MOD)), "no store (%s): CGI passes through" % what, a)
+        tap.eq((a.status, a.body), (200, fixture.ref(MOD)),
+               "no store (%s): CGI passes through" % what, a)
         a = cgi(settings(up, store), ZIP)
         tap.eq((a.status, a.body), (200, fixture.ref(ZIP)), "no store (%s): a zip too" % what, a)
         tap.ok(a.stderr.strip(), "no store (%s): said in the log" % what)
@@ -195,7 +214,8 @@ def test_damaged_store():
     os.symlink(secret, base + "v1.1.0.mod")
     os.mkdir(base + "v1.2.0-pre.mod")
     os.mkfifo(base + "v1.0.0.info")
-    for name, what in (("v1.1.0.mod", "a link out of the store"), ("v1.2.0-pre.mod", "a directory"), ("v1.0.0.info", "a fifo")):
+    for name, what in (("v1.1.0.mod", "a link out of the store"), ("v1.2.0-pre.mod", "a directory"),
+                       ("v1.0.0.info", "a fifo")):
         a = cgi(env, "/example.com/hello/@v/" + name, timeout_s=10)
         tap.eq((a.status, a.body), (200, fixture.ref("/example.com/hello/@v/" + name)),
                "damaged store: %s where an object should be: right answer" % what, a)
@@ -204,7 +224,8 @@ def test_damaged_store():
     outside = place.dir("outside")
     os.symlink(outside, link)
     a = cgi(env, "/example.com/!upper/@v/v1.0.0.mod")
-    tap.eq((a.status, a.body), (200, fixture.ref("/example.com/!upper/@v/v1.0.0.mod")), "damaged store: a linked directory", a)
+    tap.eq((a.status, a.body), (200, fixture.ref("/example.com/!upper/@v/v1.0.0.mod")),
+           "damaged store: a linked directory", a)
     tap.eq(files_below(outside), [], "damaged store: nothing is written through it")
     tap.eq(slurp(secret), b"secret\n", "damaged store: nor through the link")
 
@@ -226,7 +247,7 @@ def test_foreign_leftovers():
 
 
 def test_locks_of_others():
-    """cmd/go holds VERSION.lock while it writes: we wait for it, but not for ever, and our own doesn't stay."""
+    """cmd/go holds VERSION.lock while it writes: we wait for it, but not for ever."""
     import fcntl
     up, store = fixture.mount(), place.new("store")
     env = settings(up, store, server_answer_timeout_s=2)
@@ -239,7 +260,8 @@ def test_locks_of_others():
     tap.eq(a.status, 200, "a held lock doesn't stop a hit", a)
     a = cgi(env, ZIP, timeout_s=20)
     took = time.monotonic() - begin
-    tap.ok(a.status in (200, 504) and took < 8 * SLOW, "a held lock doesn't stop a miss for ever", "%.1f s %s" % (took, a))
+    tap.ok(a.status in (200, 504) and took < 8 * SLOW, "a held lock doesn't stop a miss for ever",
+           "%.1f s %s" % (took, a))
     fcntl.flock(holder, fcntl.LOCK_UN)
     holder.close()
     a = cgi(env, ZIP)
@@ -252,7 +274,8 @@ def test_locks_of_others():
 def test_upstreams_through_a_pool():
     """One bad upstream after the other, by the same processes; then a good one."""
     up, store = fixture.mount(), place.new("store")
-    pool = pool_on(store, up, "upstreams", [], upstream_silence_timeout_s=1, server_answer_timeout_s=5)
+    pool = pool_on(store, up, "upstreams", [], upstream_silence_timeout_s=1,
+                   server_answer_timeout_s=5)
     rules = [
         ("silent", {"hang": "headers"}, (504,)),
         ("silent in mid-body", {"hang": "body"}, (504,)),
@@ -268,11 +291,13 @@ def test_upstreams_through_a_pool():
         up.set(".*", **rule)
         for path in (INFO, MOD, ZIP, "/example.com/hello/@v/list", "/example.com/hello/@latest"):
             # An empty list is a list, and a go.mod of a million letters may be one.
-            if (what, path.rsplit("/", 1)[1]) in (("empty", "list"), ("a million letters", "v1.0.0.mod")):
+            if (what, path.rsplit("/", 1)[1]) in (("empty", "list"),
+                                                  ("a million letters", "v1.0.0.mod")):
                 continue
             a = pool.get(path)
             good = a.status in statuses or (a.status == 200 and a.cut)
-            tap.ok(good and (a.ended or a.status == 200), "%s upstream: %s" % (what, path.rsplit("/", 1)[1]), a)
+            tap.ok(good and (a.ended or a.status == 200),
+                   "%s upstream: %s" % (what, path.rsplit("/", 1)[1]), a)
     up.set(".*")
     for path in (INFO, MOD, ZIP, "/example.com/hello/@latest"):
         check_whole(pool.get(path), path, "then a good upstream: " + path)
@@ -281,7 +306,8 @@ def test_upstreams_through_a_pool():
     # Trickling bytes are no silence: a slow big zip comes through.
     up.set(".*", rate=1000000)
     a = pool.get("/example.com/big/@v/v1.2.0.zip", keep=False)
-    check_whole(a, "/example.com/big/@v/v1.2.0.zip", "slow but steady: whole after more than silence_timeout_s")
+    check_whole(a, "/example.com/big/@v/v1.2.0.zip",
+                "slow but steady: whole after more than silence_timeout_s")
     tap.ok(a.took_s > 1.5, "slow but steady: it was slow", a.took_s)
     pool.stop()
 

@@ -2,19 +2,23 @@
 """70-live.t - a real project's modules from a real upstream, through every server.
 
 The upstream is the first http(s) entry of `go env GOPROXY`; without an answer from it all is
-skipped. tests/live/go.mod names the project. `go mod download` runs
+skipped. tests/live/go.mod names the project. The go command downloads
 
     directly              what is right: go.sum and every file of GOMODCACHE/cache/download
     nginx, cold           into an empty store, checksum database included
-    every server, hot     from that store, with `off` as upstream: nothing may be asked for
+    every server, hot     from that store, with `off` as upstream: nothing can be asked for
     every server, cold    a few modules into a store of their own, checksum database included
 
-and each time go.sum and every .info, .mod, .zip and .ziphash must be the same bytes.
+and each time go.sum (or the sums printed) and every .info, .mod, .zip and .ziphash must be the
+same bytes. The hot runs do without the checksum database: which tiles a client asks for depends
+on the order in which it happens to look modules up; their go.sum is compared instead.
 
     70-live.t [SERVER...]    only these servers for the last two
     LIVE_JOBS=N              how many servers at once (2)
 """
 import concurrent.futures
+import filecmp
+import json
 import os
 import re
 import shutil
@@ -26,9 +30,9 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import PROGRAM, ROOT, SLOW, children, clip, place, slurp, tap, wait_until  # noqa: E402
+from harness import ROOT, SLOW, children, clip, place, slurp, tap  # noqa: E402
+from webrun import WebRun, installed  # noqa: E402
 
-RUN = ROOT + "/httpd-examples/run"
 LIVE = ROOT + "/tests/live/go.mod"
 SERVERS = ["nginx", "lighttpd", "lighttpd-spawn", "apache-proxy", "apache-fcgid", "apache-cgi", "lighttpd-cgi"]
 KINDS = (".info", ".mod", ".zip", ".ziphash")
@@ -42,71 +46,61 @@ def skip_all(why):
     sys.exit(0)
 
 
-def go_env(name):
-    env = dict(os.environ, GOTOOLCHAIN="local")
-    return subprocess.run([GO, "env", name], env=env, cwd=place.path, capture_output=True, text=True).stdout.strip()
-
-
 def find_upstream():
     """The upstream's URL; ends the test where there is none."""
     if not GO:
         skip_all("there is no go command")
-    urls = [u for u in re.split("[,|]", go_env("GOPROXY")) if re.match("https?://", u)]
+    chain = subprocess.run([GO, "env", "GOPROXY"], env=dict(os.environ, GOTOOLCHAIN="local"), cwd=place.path,
+                           capture_output=True, text=True).stdout.strip()
+    urls = [u for u in re.split("[,|]", chain) if re.match("https?://", u)]
     if not urls:
         skip_all("go env GOPROXY names no http(s) proxy")
-    first = re.search(r"^require (\S+) (\S+)", slurp(LIVE).decode(), re.M)
-    url = "%s/%s/@v/%s.mod" % (urls[0].rstrip("/"), re.sub("[A-Z]", lambda m: "!" + m[0].lower(), first[1]), first[2])
+    module, version = re.search(r"^require (\S+) (\S+)", slurp(LIVE).decode(), re.M).groups()
+    url = "%s/%s/@v/%s.mod" % (urls[0].rstrip("/"), module, version)
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             answer.read()
     except urllib.error.HTTPError as e:
-        skip_all("the upstream doesn't have %s: status %d" % (first[1], e.code))
+        skip_all("the upstream hasn't got %s: status %d" % (module, e.code))
     except OSError as e:
-        skip_all("the upstream doesn't answer: %s" % (getattr(e, "reason", e)))
+        skip_all("the upstream doesn't answer: %s" % getattr(e, "reason", e))
     return urls[0]
 
 
-upstream = find_upstream()
-
-
-# The go command
-
 class Download:
-    """One `go mod download` with a home of its own."""
+    """One `go mod download` with a home of its own: of the project, or of some modules."""
 
     def __init__(self, goproxy, modules=(), **env):
         self.dir = place.dir("go")
-        shutil.copy(LIVE, self.dir + "/go.mod")
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("GO") and k != "MAKEFLAGS"}
-        clean.update(GOPROXY=goproxy, GOMODCACHE=self.dir + "/mod", GOPATH=self.dir + "/path",
-                     GOFLAGS="-modcacherw", GOTOOLCHAIN="local", GOWORK="off", GOENV="off", **env)
+        if not modules:
+            shutil.copy(LIVE, self.dir + "/go.mod")
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("GO")}
+        clean.update(GOPROXY=goproxy, GOMODCACHE=self.dir + "/mod", GOPATH=self.dir + "/path", GOENV="off",
+                     GOFLAGS="-modcacherw", GOTOOLCHAIN="local", GOWORK="off", GO111MODULE="on", **env)
         begin = time.monotonic()
-        if modules:
-            # Outside of a module, so that nothing but these is asked for.
-            os.unlink(self.dir + "/go.mod")
-            slurp_sum(self.dir, modules)
-        self.process = children.add(subprocess.Popen([GO, "mod", "download"], env=clean, cwd=self.dir,
-                                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
-        self.text, _ = self.process.communicate(timeout=280 * SLOW)
+        command = [GO, "mod", "download"] + (["-json", *modules] if modules else [])
+        process = children.add(subprocess.Popen(command, env=clean, cwd=self.dir, stdin=subprocess.DEVNULL,
+                                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        self.out, self.err = process.communicate(timeout=240 * SLOW)
         self.took_s = time.monotonic() - begin
-        self.good = self.process.returncode == 0
+        self.good = process.returncode == 0
         self.cache = self.dir + "/mod/cache/download"
 
-    def sum(self):
-        path = self.dir + "/go.sum"
-        return sorted(slurp(path).splitlines()) if os.path.exists(path) else []
-
-    def files(self):
-        return module_files(self.cache)
+    def sums(self):
+        """go.sum's lines; of named modules those that go has printed."""
+        if os.path.exists(self.dir + "/go.sum"):
+            return set(slurp(self.dir + "/go.sum").decode().splitlines())
+        # One JSON object after the other, without anything between.
+        found, at, decoder, text = set(), 0, json.JSONDecoder(), self.out.strip()
+        while at < len(text):
+            one, at = decoder.raw_decode(text, at)
+            at = re.compile(r"\s*").match(text, at).end()
+            found.add("%s %s %s" % (one["Path"], one["Version"], one.get("Sum")))
+            found.add("%s %s/go.mod %s" % (one["Path"], one["Version"], one.get("GoModSum")))
+        return found
 
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
-
-
-def slurp_sum(folder, modules):
-    """A module that requires just these."""
-    with open(folder + "/go.mod", "w") as f:
-        f.write("module live.test/few\n\ngo 1.16\n\nrequire (\n%s)\n" % "".join("\t%s %s\n" % m for m in modules))
 
 
 def module_files(base):
@@ -115,3 +109,124 @@ def module_files(base):
         if folder.endswith("/@v"):
             found.update(os.path.relpath(folder + "/" + n, base) for n in names if n.endswith(KINDS))
     return found
+
+
+def differences(base, other, names):
+    """What is missing or different in other, a line each."""
+    found = []
+    for name in sorted(names):
+        if not os.path.exists(other + "/" + name):
+            found.append(name + ": missing")
+        elif not filecmp.cmp(base + "/" + name, other + "/" + name, shallow=False):
+            found.append(name + ": differs")
+    return found
+
+
+def plain(text):
+    """Without the upstream's name, which is nobody's business in a log."""
+    return clip(str(text).replace(re.sub("^https?://", "", upstream).split("/")[0], "UPSTREAM"), 3000)
+
+
+def escaped(name):
+    return re.sub("[A-Z]", lambda m: "!" + m[0].lower(), name)
+
+
+class Right:
+    """What the go command gets without us."""
+
+    def __init__(self):
+        self.run = Download(upstream)
+        self.sums, self.files = self.run.sums(), module_files(self.run.cache)
+        self.zips = [f for f in self.files if f.endswith(".zip")]
+        tap.ok(self.run.good, "directly: go mod download", plain(self.run.err))
+        tap.ok(len(self.zips) >= MODULES_MIN, "directly: at least %d modules" % MODULES_MIN, len(self.zips))
+        size = sum(os.path.getsize(self.run.cache + "/" + f) for f in self.files)
+        tap.say("directly: %d modules, %d files, %.0f MB, %d lines in go.sum, %.1f s" %
+                (len(self.zips), len(self.files), size / 1e6, len(self.sums), self.run.took_s))
+
+    def few(self):
+        """Small modules as MODULE@VERSION; one with capitals and an incompatible one, if any, among them."""
+        by_size = sorted(self.zips, key=lambda f: os.path.getsize(self.run.cache + "/" + f))
+        special = [next((f for f in by_size if mark in f), None) for mark in ("!", "+incompatible", "gopkg.in/")]
+        chosen = [f for f in special if f] + by_size
+        chosen = list(dict.fromkeys(chosen))[:FEW]
+        return [re.sub("!(.)", lambda m: m[1].upper(), f[:-len(".zip")].replace("/@v/", "@")) for f in chosen]
+
+    def compare(self, what, run):
+        tap.ok(run.good, what + ": go mod download", plain(run.err))
+        tap.ok(run.sums() == self.sums, what + ": go.sum is the same", plain(sorted(run.sums() ^ self.sums)))
+        wrong = differences(self.run.cache, run.cache, self.files)
+        wrong += [f + ": not there without us" for f in module_files(run.cache) - self.files]
+        tap.ok(not wrong, what + ": all %d files are the same" % len(self.files), "\n".join(wrong[:20]))
+
+    def compare_few(self, what, run, modules):
+        tap.ok(run.good, what + ": go mod download", plain(run.err + run.out))
+        got = run.sums() if run.good else set()
+        tap.ok(len(got) == 2 * len(modules) and got <= self.sums, what + ": the sums are the same",
+               plain(sorted(got - self.sums)))
+        names = ["%s/@v/%s%s" % (*map(escaped, m.split("@")), kind) for m in modules for kind in KINDS]
+        wrong = differences(self.run.cache, run.cache, names)
+        tap.ok(not wrong, what + ": all %d files are the same" % len(names), "\n".join(wrong[:20]))
+
+
+def cold(right, store):
+    """All through nginx into the empty store."""
+    web = WebRun("nginx", upstream, store).ready()
+    run = Download(web.url)
+    web.end()
+    right.compare("nginx, cold", run)
+    wrong = differences(right.run.cache, store + "/download", right.files)
+    tap.ok(not wrong, "nginx, cold: the store holds the same files as Go's own cache", "\n".join(wrong[:20]))
+    asked = web.accesses()
+    tap.ok(any("/sumdb/" in line for line in asked), "nginx, cold: the checksum database was asked through us")
+    tap.say("nginx, cold: %d requests, %.1f s" % (len(asked), run.took_s))
+    if not run.good:
+        tap.say(plain(web.log()[-3000:]))
+    run.remove()
+
+
+def server(name, right, store, modules):
+    if not installed(name):
+        tap.skip(name, "not installed")
+        return
+    web = WebRun(name, "off", store).ready()
+    run = Download(web.url, GOSUMDB="off")
+    web.end()
+    right.compare(name + ", hot, upstream off", run)
+    asked = web.accesses()
+    tap.ok(len(asked) >= len(right.sums), name + ", hot: the requests went through it", len(asked))
+    tap.say("%s, hot: %d requests, none of them upstream, %.1f s" % (name, len(asked), run.took_s))
+    run.remove()
+
+    web = WebRun(name, upstream, place.dir("store")).ready()
+    run = Download(web.url, modules)
+    web.end()
+    right.compare_few(name + ", cold, %d modules" % len(modules), run, modules)
+    if not run.good:
+        tap.say(plain(web.log()[-3000:]))
+    tap.say("%s, cold: %d requests, %.1f s" % (name, len(web.accesses()), run.took_s))
+    run.remove()
+
+
+def main():
+    right = Right()
+    if not right.run.good:
+        # The upstream's fault, or the network's: nothing that we could be held against.
+        print("1..%d" % tap.count, flush=True)
+        sys.exit(1)
+    store = place.dir("store")
+    cold(right, store)
+    names = [s for s in SERVERS if not sys.argv[1:] or s in sys.argv[1:]]
+    modules = right.few()
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("LIVE_JOBS", "2"))) as executor:
+        jobs = {name: executor.submit(server, name, right, store, modules) for name in names}
+        for name, job in jobs.items():
+            error = job.exception()
+            if error:
+                tap.ok(False, name + " runs to its end", "%s: %s" % (type(error).__name__, plain(str(error))))
+    print("1..%d" % tap.count, flush=True)
+    sys.exit(1 if tap.failed else 0)
+
+
+upstream = find_upstream()
+main()

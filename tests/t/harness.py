@@ -67,7 +67,8 @@ class Tap:
 
     def eq(self, got, expected, what, note=""):
         good = got == expected
-        notes = [] if good else ["got:      " + clip(repr(got)), "expected: " + clip(repr(expected))]
+        notes = [] if good else ["got:      " + clip(repr(got)),
+                                 "expected: " + clip(repr(expected))]
         if not good and note != "":
             notes.append(clip(note))
         return self._point(good, what, notes)
@@ -94,7 +95,8 @@ class Tap:
         An exception fails the group it comes from and no other. With jobs > 1 the groups run
         at the same time. Arguments on the command line choose groups by a part of their name.
         """
-        chosen = [(name, f) for name, f in groups.items() if name.startswith("test_") and callable(f)
+        chosen = [(name, f) for name,
+                  f in groups.items() if name.startswith("test_") and callable(f)
                   and (len(sys.argv) < 2 or any(word in name for word in sys.argv[1:]))]
 
         def one(pair):
@@ -259,7 +261,8 @@ class Fixture:
     def __init__(self, tls=False):
         self.cert = place.new("cert.pem") if tls else None
         command = [FIXTURE, "--stdin"] + (["--tls", "--cert-out", self.cert] if tls else [])
-        self.process = children.add(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        self.process = children.add(subprocess.Popen(command, stdin=subprocess.PIPE,
+                                                     stdout=subprocess.PIPE))
         line = self.process.stdout.readline().decode()
         if not line.startswith("ready "):
             bail("the fixture doesn't start: %r" % line)
@@ -281,7 +284,7 @@ class Fixture:
             return answer.read()
 
     def ref(self, path):
-        """The right bytes of /MODULE/@v/FILE, asked past all rules and out of the way of counters."""
+        """The right bytes of /MODULE/@v/FILE, asked past all rules and counters."""
         return self.fetch("/u/_ref" + path)
 
     def mount(self):
@@ -307,14 +310,16 @@ class Mount:
         self.fixture.fetch("/_/set?" + query)
 
     def _ask(self, what, path):
-        return self.fixture.fetch("/_/%s?%s" % (what, urllib.parse.urlencode({"path": self._path(path)})))
+        return self.fixture.fetch("/_/%s?%s"
+                                  % (what, urllib.parse.urlencode({"path": self._path(path)})))
 
     def log(self, path=".*"):
         return json.loads(self._ask("log", path))
 
     def paths(self, path=".*"):
         """Requests so far as 'METHOD /path' below the mount; "%21" and "!" are one."""
-        return [e["method"] + " " + e["path"][len(self.prefix):].replace("%21", "!") for e in self.log(path)]
+        return [e["method"] + " " + e["path"][len(self.prefix):].replace("%21", "!")
+                for e in self.log(path)]
 
     def count(self, path=".*"):
         return int(self._ask("count", path))
@@ -371,10 +376,12 @@ class Answer:
         return self.headers.get(name.lower(), "")
 
     def __str__(self):
-        return "%s -> %d %r body %r%s%s" % (self.path, self.status, self.headers, clip(self.text, 300),
-                                            "" if self.ended else " (no end)",
-                                            " stderr: " + clip(self.stderr.decode("utf-8", "replace"), 800)
-                                            if self.stderr else "")
+        text = "%s -> %d %r body %r" % (self.path, self.status, self.headers, clip(self.text, 300))
+        if not self.ended:
+            text += " (no end)"
+        if self.stderr:
+            text += " stderr: " + clip(self.stderr.decode("utf-8", "replace"), 800)
+        return text
 
     def set_head(self, head):
         self.status = 200
@@ -402,7 +409,8 @@ def split_head(data):
 UNSET = object()
 
 
-def request_env(path, method="GET", headers=None, script_name="", path_info=UNSET, request_uri=UNSET):
+def request_env(path, method="GET", headers=None, script_name="", path_info=UNSET,
+                request_uri=UNSET):
     """Parameters as a well configured server sends them (WEB-SERVERS.md: nginx at the root).
 
     path is what the client sent. None as path_info or request_uri leaves that one out.
@@ -423,6 +431,12 @@ def request_env(path, method="GET", headers=None, script_name="", path_info=UNSE
     return env
 
 
+def look_for_reports(log, what):
+    """A sanitizer's report is a failure, whatever the answer was."""
+    if re.search(r"(Address|Leak|Thread|Memory)Sanitizer|runtime error:|Assertion .* failed", log):
+        tap.ok(False, "no sanitizer report: " + what, clip(log, 6000))
+
+
 # Plain CGI
 
 def cgi(settings, path, method="GET", headers=None, stdin=b"", timeout_s=30, program=None, args=(),
@@ -438,7 +452,8 @@ def cgi(settings, path, method="GET", headers=None, stdin=b"", timeout_s=30, pro
     a = Answer()
     a.path, a.began = method + " " + path, time.monotonic()
     with tempfile.TemporaryFile() as log:
-        process = children.add(subprocess.Popen([*wrap, program or PROGRAM, *args], env=env, stdin=subprocess.PIPE,
+        process = children.add(subprocess.Popen([*wrap, program or PROGRAM, *args], env=env,
+                                                stdin=subprocess.PIPE,
                                                 stdout=subprocess.PIPE, stderr=log))
         timer = threading.Timer(timeout_s * SLOW, process.kill)
         timer.start()
@@ -458,10 +473,12 @@ def cgi(settings, path, method="GET", headers=None, stdin=b"", timeout_s=30, pro
         children.stop(process)
         log.seek(0)
         a.stderr = log.read()
+    look_for_reports(a.stderr.decode("utf-8", "replace"), a.path)
     a.ended = process.returncode == 0
     parts = split_head(out)
     if parts is None:
-        a.error = a.error or "no header block in %r (exit status %s)" % (out[:200], process.returncode)
+        a.error = a.error or "no header block in %r (exit status %s)" % (out[:200],
+                                                                        process.returncode)
     else:
         a.set_head(parts[0])
         a.body, a.length, a.crc = parts[1], len(parts[1]), zlib.crc32(parts[1])
@@ -505,12 +522,15 @@ class Call(Answer):
     stall_at  read no further after so many bytes until Calls.resume
     """
 
-    def __init__(self, address, path, method="GET", headers=None, keep=True, leave_at=None, stall_at=None,
+    def __init__(self, address, path, method="GET", headers=None, keep=True, leave_at=None,
+                 stall_at=None,
                  raw=None, **env_options):
         super().__init__()
         self.address, self.path = address, method + " " + path
         self.keep, self.leave_at, self.stall_at = keep, leave_at, stall_at
-        self.out = raw if raw is not None else request_bytes(request_env(path, method, headers, **env_options))
+        if raw is None:
+            raw = request_bytes(request_env(path, method, headers, **env_options))
+        self.out = raw
         self.inbuf, self.head, self.sock, self.done = bytearray(), bytearray(), None, False
         self.chunks = []
         self.stalled = False
@@ -677,10 +697,14 @@ def start_calls(calls, timeout_s=60):
 
 # The program as FastCGI responder
 
+# A pool mustn't outlive a test that is killed with -9.
+DIE_WITH_US = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
+
 class Pool:
     """`goproxy.fcgi serve`, or (bare=True) one process with the socket as descriptor 0."""
 
-    def __init__(self, settings, tcp=False, bare=False, activate=False, wrap=(), ready=True, program=None):
+    def __init__(self, settings, tcp=False, bare=False, activate=False, wrap=(), ready=True,
+                 program=None):
         self.workers_file = place.new("run/workers")
         self.log_path = place.new("log")
         env = dict(settings, GOPROXY_SERVER_WORKERS_FILE=self.workers_file)
@@ -704,21 +728,25 @@ class Pool:
             stdin = self.socket
         elif activate:
             # What systemd does: descriptor 3, and the pid of the process that is to take it.
-            command = ["/bin/sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec "$@" 3<&0 </dev/null',
+            command = ["/bin/sh", "-c",
+                       'LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; '
+                       'exec "$@" 3<&0 </dev/null',
                        "sh", program, "serve"]
             stdin = self.socket
         else:
             command = [program, "serve", "--listen", listen]
         with open(self.log_path, "wb") as log:
             self.process = children.add(subprocess.Popen(
-                [*wrap, *command], env=program_env(env), stdin=stdin, stdout=log, stderr=log))
+                [*DIE_WITH_US, *wrap, *command], env=program_env(env), stdin=stdin, stdout=log,
+                stderr=log))
         if ready:
             self.wait_ready()
 
     def wait_ready(self):
         def answers():
             if self.process.poll() is not None:
-                raise RuntimeError("the pool ended with %s: %s" % (self.process.returncode, self.log()))
+                raise RuntimeError("the pool ended with %s: %s"
+                                   % (self.process.returncode, self.log()))
             s = socket.socket(socket.AF_INET if isinstance(self.address, tuple) else socket.AF_UNIX)
             try:
                 s.connect(self.address)
@@ -733,9 +761,11 @@ class Pool:
 
     def wait_workers(self, but=()):
         """Pids of all workers, none of them in `but`."""
-        return wait_until(lambda: (lambda pids: pids if len(pids) == self.wanted and not set(pids) & set(but)
+        return wait_until(lambda: (lambda pids: pids if len(pids) == self.wanted
+                                   and not set(pids) & set(but)
                                    else None)(self.workers()),
-                          "%d new workers in the workers file (log: %s)" % (self.wanted, self.log()), 15)
+                          "%d new workers in the workers file (log: %s)"
+                          % (self.wanted, self.log()), 15)
 
     def workers(self):
         if self.bare:
@@ -766,6 +796,7 @@ class Pool:
         code = children.stop(self.process, timeout_s)
         if self.socket is not None:
             self.socket.close()
+        look_for_reports(self.log(), "pool")
         return code
 
 
@@ -799,7 +830,8 @@ def alive(pid):
 def settings(up, store, **more):
     """GOPROXY_* for an upstream (a Mount or a chain) and a store; more: section_key=value."""
     chain = up if isinstance(up, str) else up.url
-    env = {"GOPROXY_UPSTREAM_CHAIN": chain, "GOPROXY_CACHE_DIR": store, "GOPROXY_UPSTREAM_RETRIES": 0}
+    env = {"GOPROXY_UPSTREAM_CHAIN": chain, "GOPROXY_CACHE_DIR": store,
+           "GOPROXY_UPSTREAM_RETRIES": 0}
     for key, value in more.items():
         env["GOPROXY_" + key.upper()] = value
     return env
@@ -856,7 +888,8 @@ def store_faults(store, fixture):
         if name.startswith("sumdb/") or kind in ("info", "mod", "zip"):
             want = right(name)
             if want is not None and slurp(path) != want:
-                faults.append("%s: %d bytes differ from the fixture's %d" % (name, os.path.getsize(path), len(want)))
+                faults.append("%s: %d bytes differ from the fixture's %d"
+                              % (name, os.path.getsize(path), len(want)))
         elif kind == "ziphash":
             want = right(name[:-4])
             if want is not None and slurp(path).decode("latin-1").strip() != hash_zip(want):

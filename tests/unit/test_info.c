@@ -77,7 +77,7 @@ static void test_list(void **state)
 		{ "not canonical",
 		  "v1\nv1.2\nv1.0.0+meta\nv2.0.0+incompatible\n", "v2.0.0+incompatible\n" },
 		{ "junk lines", "release-1\nv1.0.0\n1.0.0\nnot a version at all\n", "v1.0.0\n" },
-		{ "junk only", "release-1\n", "" },
+		{ "junk only", "release-1\n", NULL },
 		{ "HTML", "<!DOCTYPE html>\n<html>v1.0.0</html>", NULL },
 		{ "HTML behind blanks", "\n\n <html>\nv1.0.0\n", NULL },
 		{ "HTML after text", "Error\n<b>x</b>\n", NULL },
