@@ -63,7 +63,7 @@ $(PROGRAM): $(BUILD)/goproxy.fcgi.o $(LIB_OBJ)
 	@echo "  LD   $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/%.o: %.c Makefile
+$(BUILD)/%.o: %.c Makefile | deps
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -80,7 +80,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/run_corpus.c $(LIB_OBJ)
 
 build/fixture: $(wildcard tests/fixture/*.go) tests/fixture/go.mod
 	@echo "  GO   $@"
-	$(Q)cd tests/fixture && GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local go build -o ../../build/fixture .
+	$(Q)cd tests/fixture && PATH="$$PATH:/usr/local/go/bin" GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local go build -o ../../build/fixture .
 
 run: all ## start a web server with the pool on loopback: SERVER= PORT= PREFIX_PATH= CACHE_DIR= UPSTREAM= RUN_DIR= CONF=
 	@httpd-examples/packages run "$${SERVER:-nginx}"
@@ -90,7 +90,9 @@ install: $(PROGRAM) ## install below DESTDIR and PREFIX
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/lib/goproxy/goproxy.fcgi
 	install -D -m 644 conf/goproxy.ini $(DESTDIR)$(PREFIX)/share/goproxy/goproxy.ini
 	install -d $(DESTDIR)$(PREFIX)/share/goproxy/httpd-examples
-	install -m 644 httpd-examples/* $(DESTDIR)$(PREFIX)/share/goproxy/httpd-examples
+	install -m 644 $(filter-out %/run %/packages %.sh,$(wildcard httpd-examples/*)) \
+		$(DESTDIR)$(PREFIX)/share/goproxy/httpd-examples
+	install -m 755 httpd-examples/spawn-fcgi.sh $(DESTDIR)$(PREFIX)/share/goproxy/httpd-examples
 
 QUICK_T := tests/t/05-config.t tests/t/10-cgi.t tests/t/20-fastcgi.t
 SLOW_T := tests/t/30-webservers.t tests/t/50-faults.t tests/t/55-kill.t

@@ -225,8 +225,10 @@ static void take_incoming(struct loop *loop)
 }
 
 /*
- * Are all parameters of a FastCGI request here? Then reading it blocks
- * nobody. Longer ones than we look at are taken for complete.
+ * Is the whole FastCGI request here? Then reading it blocks nobody. Up to
+ * the end of its body, though nobody reads that: mod_proxy_fcgi answers
+ * 503 if it is answered before it has sent the empty FCGI_STDIN record.
+ * Longer requests than we look at are taken for complete.
  */
 static bool is_complete(int fd, bool *is_closed)
 {
@@ -239,8 +241,8 @@ static bool is_complete(int fd, bool *is_closed)
 
 		if (bytes[at] != 1)
 			return true; /* not FastCGI: let the reader say so */
-		if (bytes[at + 1] == 4 && length == 0)
-			return true; /* the end of FCGI_PARAMS */
+		if (bytes[at + 1] == 5 && length == 0)
+			return true; /* the end of FCGI_STDIN */
 		at += (ssize_t)(8 + length + bytes[at + 6]);
 	}
 	return n == (ssize_t)sizeof(bytes);
