@@ -1,5 +1,6 @@
 #include "serve/flight.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,16 +32,16 @@ static struct flight *find_flight(struct flights *flights, const char *key)
 	return f;
 }
 
-static struct flight *flight_new(struct flights *flights, const struct want *want)
+static struct flight *flight_new(struct flights *flights, const struct route *route,
+				 const char *id)
 {
-	const struct route *route = &want->route;
 	struct flight **row = &flights->table[row_of(route->key)];
 	struct pool *pool = pool_new();
 	struct flight *f = pool_alloc(pool, sizeof(*f));
 
 	f->pool = pool;
 	f->home = flights;
-	memcpy(f->id, want->request->id, sizeof(f->id));
+	snprintf(f->id, sizeof(f->id), "%s", id);
 	f->route = *route;
 	f->route.module = pool_str(pool, route->module);
 	f->route.version = pool_str(pool, route->version);
@@ -189,13 +190,29 @@ enum flight_joined flight_join(struct flights *flights, struct want *want)
 		pthread_mutex_unlock(&flights->mutex);
 		return FLIGHT_FULL;
 	}
-	f = flight_new(flights, want);
+	f = flight_new(flights, &want->route, want->request->id);
 	park(f, want);
 	pthread_mutex_unlock(&flights->mutex);
 	loop_hold(flights->answer->loop);
 	loop_wake(flights->answer->loop);
 	flight_start(f);
 	return FLIGHT_TAKEN;
+}
+
+void flight_begin_careful(struct flights *flights, const struct route *route, const char *id)
+{
+	struct flight *f = NULL;
+
+	pthread_mutex_lock(&flights->mutex);
+	if (!find_flight(flights, route->key)) {
+		f = flight_new(flights, route, id);
+		f->is_careful = true;
+	}
+	pthread_mutex_unlock(&flights->mutex);
+	if (!f)
+		return;
+	loop_hold(flights->answer->loop);
+	flight_start(f);
 }
 
 static void expire(void *arg)

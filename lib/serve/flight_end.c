@@ -98,6 +98,8 @@ void flight_end_failed(struct flight *f, const struct err *err)
 			answer_err(answer, wants, err);
 		wants = next;
 	}
+	if (f->is_mixed)
+		flight_begin_careful(f->home, &f->route, f->id);
 	flight_free(f);
 }
 
@@ -163,7 +165,8 @@ void flight_begin_streaming(struct flight *f)
 
 bool flight_can_stream(const struct flight *f)
 {
-	return f->route.kind == ROUTE_ZIP && f->length_bytes > FLIGHT_STREAM_MIN_BYTES;
+	return f->route.kind == ROUTE_ZIP && f->length_bytes > FLIGHT_STREAM_MIN_BYTES &&
+	       !f->is_careful;
 }
 
 void flight_set_limit(struct flight *f, int64_t valid_bytes)

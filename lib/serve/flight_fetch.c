@@ -13,10 +13,12 @@ static int on_start(void *arg, int64_t length_bytes, struct err *err)
 {
 	struct flight *f = arg;
 
-	if (f->is_streaming && length_bytes != f->length_bytes)
+	if (f->is_streaming && length_bytes != f->length_bytes) {
+		f->is_mixed = true;
 		return err_set(err, ERR_BAD_UPSTREAM,
 			       "a second try promises %lld bytes, the first promised %lld",
 			       (long long)length_bytes, (long long)f->length_bytes);
+	}
 	if (f->is_streaming)
 		part_rewind(&f->part);
 	else if (part_forget(&f->part, err) != 0)
@@ -47,8 +49,10 @@ static int on_bytes(void *arg, struct str bytes, struct err *err)
 
 	if (f->zip)
 		modzip_stream_push(f->zip, bytes);
-	if (part_append(f->home->store, &f->part, bytes, err) != 0)
+	if (part_append(f->home->store, &f->part, bytes, err) != 0) {
+		f->is_mixed = f->is_streaming && err->kind == ERR_BAD_UPSTREAM;
 		return -1;
+	}
 	if (!f->is_streaming)
 		return 0;
 	flight_set_limit(f, f->part.valid_bytes);

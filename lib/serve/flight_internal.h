@@ -39,6 +39,8 @@ struct flight {
 	struct http_source *source; /* (m) while waiters may look at it */
 	struct part part;
 	bool owns_part_fd; /* not the source */
+	bool is_mixed;	   /* another try gave other bytes than those that are out */
+	bool is_careful;   /* so this one, after such a flight, sends nothing unproven */
 	int64_t length_bytes;
 	time_t mtime;
 	int64_t started_ms, published_ms;
@@ -72,6 +74,9 @@ void flight_start(struct flight *f);
 
 /* The holder's part: from the chain of upstreams to the store. */
 void flight_fetch(struct flight *f);
+
+/* Fetch once more, for those who ask from now on: see is_careful. */
+void flight_begin_careful(struct flights *flights, const struct route *route, const char *id);
 
 /* The follower's part: look again soon. */
 void flight_follow(struct flight *f, bool has_moved);

@@ -153,6 +153,8 @@ def test_second_try_in_mid_stream():
         calls = run_calls([pool.call(big) for _ in range(4)])
         whole = [c for c in calls if c.status == 200 and not c.cut]
         path = store + "/download" + big
+        tap.eq([f for f in faults(store) if "differ" not in f], [],
+               "second try (%s): the store is well" % what)
         stored = slurp(path) if os.path.exists(path) else None
         wrong = [c for c in whole if c.body not in (data, stored)]
         tap.eq(len(wrong), 0, "second try (%s): no whole answer is wrong" % what,
@@ -169,6 +171,36 @@ def test_second_try_in_mid_stream():
         a = pool.get(big)
         tap.ok(a.status == 200 and a.ended and a.body == (stored or data),
                "second try (%s): then right" % what, a.error)
+        pool.stop()
+
+
+def test_next_upstream_in_mid_stream():
+    """The chain goes on to an upstream whose zip is as good, but of other bytes."""
+    big = "/example.com/big/@v/v1.2.0.zip"
+    data = fixture.ref(big)
+    other = data[:10] + bytes([data[10] ^ 1]) + data[11:]
+    for what, rule in (("cut", {"cut": "body", "after": len(data) // 2}),
+                       ("bad", {"flip": 70000}), ("bad at its end", {"flip": -60})):
+        one, two, store = fixture.mount(), fixture.mount(), place.new("store")
+        one.set(".*", rate=8000000, **rule)
+        two.set(".*", flip=10)
+        pool = Pool(settings(one.url + "|" + two.url, store))
+        calls = run_calls([pool.call(big) for _ in range(4)])
+        mixed = [c for c in calls if c.status == 200 and not c.cut and c.body not in (data, other)]
+        tap.eq(len(mixed), 0, "next upstream (first is %s): no mix of two answers" % what)
+        tap.ok(all(c.status in (200, 502) for c in calls),
+               "next upstream (first is %s): 200 or 502" % what, calls[0].status)
+        again = []
+
+        def is_right():
+            again.append(pool.get(big))
+            return again[-1].ended and again[-1].body in (data, other)
+        try:
+            wait_until(is_right, "a right answer", 4)
+        except TimeoutError:
+            pass
+        tap.ok(is_right(), "next upstream (first is %s): a later answer is whole" % what,
+               "%d, %d bytes, log: %s" % (again[-1].status, again[-1].length, pool.log()[-700:]))
         pool.stop()
 
 

@@ -198,7 +198,12 @@ def test_store_vanishes():
     pool = pool_on(store, up, "vanishes", [])
     check_whole(pool.get(MOD), MOD, "store: before")
     wait_until(lambda: os.path.exists(store + "/download" + MOD), "the mod to be stored")
-    shutil.rmtree(store)
+
+    def is_gone():
+        # A worker may still be putting something in place.
+        shutil.rmtree(store, ignore_errors=True)
+        return not os.path.exists(store)
+    wait_until(is_gone, "the store to go")
     check_whole(pool.get(MOD), MOD, "store removed under a running pool: right answer")
     check_whole(pool.get(ZIP), ZIP, "store removed: a zip")
     pool.stop()
