@@ -2,8 +2,11 @@
 """bench - how fast is it, held against peers and limits measured in the same run?
 
     tests/bench/bench.py [ROW...]      rows: herd cold hang rates kill; without any: all
-    SERVER=nginx|lighttpd|apache-proxy for the row herd
-    KILLS=1000                         for the row kill
+    SERVER=nginx|lighttpd|apache-proxy  for the row herd (nginx)
+    JOBS=N       processes that share the row herd's clients (one for each core, four at most)
+    KILLS=N      for the row kill (1000)
+    EXAMPLES=DIR another httpd-examples, to try settings of the web server
+    TMPDIR=DIR   where stores lie; the row cold also has one in memory
 
 Everything runs on this machine's loopback: tests/fixture as upstream, a web server as
 httpd-examples/run starts it, tests/bench/load.c as clients (wrk for the row rates). The absolute
@@ -18,16 +21,17 @@ import random
 import re
 import resource
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "t"))
 import harness  # noqa: E402
 
@@ -36,7 +40,7 @@ BUILD = ROOT + "/build"
 LOAD = BUILD + "/bench/load"
 HELLO = BUILD + "/bench/hello"
 SERVER = os.environ.get("SERVER", "nginx")
-JOBS = os.environ.get("JOBS", "2")
+JOBS = os.environ.get("JOBS", str(min(os.cpu_count() or 1, 4)))
 EXAMPLES = os.environ.get("EXAMPLES", ROOT + "/httpd-examples")
 place, children = harness.place, harness.children
 
@@ -137,8 +141,8 @@ def load(port, paths, *options):
 class Site:
     """A web server with the pool behind it, as `make run` starts it."""
 
-    def __init__(self, server, upstream, **settings):
-        self.store, self.run_dir = place.dir("store"), place.dir("run")
+    def __init__(self, server, upstream, store=None, **settings):
+        self.store, self.run_dir = store or place.dir("store"), place.dir("run")
         self.port = harness.free_port()
         env = {"PATH": os.environ["PATH"], "HOME": place.path, "SERVER": server, "PORT": str(self.port),
                "CACHE_DIR": self.store, "RUN_DIR": self.run_dir, "UPSTREAM": upstream, "GOPROXY_FCGI": program()}
@@ -282,10 +286,13 @@ def row_herd():
         r["ratio"] = r["last_s"] / r["static_last_s"]
     middle = sorted(raw, key=lambda r: r["ratio"])[rounds // 2]
     where = "herd (%s): " % SERVER
-    table.most(where + "upstream fetches", max(r["fetches"] for r in raw) - 1, 0, "%d", " more")
+    cpu = [sum(r[k] for k in r if k.startswith("cpu_")) for r in raw]
+    static_cpu = [sum(r[k] for k in r if k.startswith("static_cpu_")) for r in raw]
+    table.most(where + "upstream fetches", max(r["fetches"] for r in raw), 1, "%d")
     table.none(where + "clients failed", sum(r["failed"] + r["static_failed"] for r in raw))
     table.most(where + "first byte, median client", median(r["first_s"] for r in raw), 0.3, "%.3f", " s")
     table.ratio(where + "last client : nginx, whole file [s]", middle["last_s"], middle["static_last_s"], "%.2f", 1.2)
+    table.ratio(where + "processor time of all [s]", median(cpu), median(static_cpu), "%.1f")
     table.most(where + "private memory, all workers", max(r["memory_mb"] for r in raw), 32, "%.1f", " MB")
 
 
@@ -301,17 +308,28 @@ PROXY_PASS = """location / { proxy_pass http://fixture; proxy_http_version 1.1; 
 
 def row_cold():
     """600 small requests one after the other that nobody has asked for before."""
+    cold("on disk", place.dir("store"), place.dir("cache"))
+    if os.path.isdir("/dev/shm"):
+        memory = tempfile.mkdtemp(prefix="goproxy-bench-", dir="/dev/shm")
+        try:
+            os.mkdir(memory + "/store")
+            os.mkdir(memory + "/cache")
+            cold("in memory", memory + "/store", memory + "/cache")
+        finally:
+            shutil.rmtree(memory)
+
+
+def cold(where, store, cache):
     modules, rounds = 200, 7
     fixture = harness.Fixture()
-    site = Site("nginx", fixture.url)
-    cache = Nginx(site, PROXY_PASS, PROXY_CACHE % (place.dir("proxy_cache"), fixture.port))
-    first = random.randrange(1, 10 ** 8)
-    raw = table.raw["cold"] = []
+    site = Site("nginx", fixture.url, store)
+    proxy = Nginx(site, PROXY_PASS, PROXY_CACHE % (cache, fixture.port))
+    peers = [("upstream", fixture.port), ("ours", site.port), ("proxy_cache", proxy.port)]
+    raw = table.raw["cold " + where] = []
     for i in range(rounds):
-        paths = small_paths(first + i * modules, modules)
+        paths = small_paths(1 + i * modules, modules)
         # The fixture computes some things once: they are no part of the comparison.
         load(fixture.port, paths, "-s")
-        peers = [("upstream", fixture.port), ("ours", site.port), ("proxy_cache", cache.port)]
         results = {}
         for name, port in peers[i % 3:] + peers[:i % 3]:
             r = load(port, paths, "-s")
@@ -319,14 +337,139 @@ def row_cold():
             results[name + "_median"] = median(r.ends_ms())
             results[name + "_failed"] = r.failed()
         raw.append(results)
-        note("cold %s" % {k: round(v, 3) for k, v in results.items()})
-    for s in (site, cache, fixture):
+        note("cold %s %s" % (where, {k: round(v, 3) for k, v in results.items()}))
+    for s in (site, proxy, fixture):
         s.stop()
-    table.none("cold: requests failed", sum(r[k] for r in raw for k in r if k.endswith("_failed")))
+    table.none("cold %s: requests failed" % where, sum(r[k] for r in raw for k in r if k.endswith("_failed")))
     ours = median(r["ours"] - r["upstream"] for r in raw)
     peer = median(r["proxy_cache"] - r["upstream"] for r in raw)
-    table.line("cold: a request above upstream's %.2f ms" % median(r["upstream"] for r in raw), "%.2f ms" % ours,
-               "%.2f ms" % peer, "%.2f" % (ours / peer), "<= 0.50 ms", ours <= 0.5)
+    table.line("cold %s: above upstream : proxy_cache" % where, "%.2f ms" % ours, "%.2f ms" % peer,
+               "%.2f" % (ours / peer), "<= 0.50 ms", ours <= 0.5)
+
+
+def row_hang():
+    """Hits while 800 misses hang on an upstream that says nothing."""
+    misses, seconds = 800, 6
+    fixture = harness.Fixture()
+    site = Site("nginx", fixture.url, server_answer_timeout_s=seconds, upstream_silence_timeout_s=seconds + 3,
+                upstream_total_timeout_s=seconds + 4, upstream_retries=0, server_stop_timeout_s=3)
+    hit = "/example.com/small1/@v/v1.0.0.info"
+    if load(site.port, [hit]).failed():
+        raise RuntimeError("the first request fails")
+    hits = ["-s", "-i", "4", "-n", str((seconds - 1) * 250)]
+    quiet = load(site.port, [hit], *hits[:-1], "250")
+    fixture.fetch("/_/set?path=^/example.com/small9&hang=headers")
+    hanging = start_load(site.port, ["/example.com/small9%03d/@v/v1.0.0.info" % n for n in range(misses)])
+    # Asked when all of them are in: those that wait for a connection aren't counted by the fixture.
+    harness.wait_until(lambda: int(fixture.fetch("/_/open?path=small9")) > 0, "the upstream to be asked")
+    during = load(site.port, [hit], *hits)
+    waited = end_load(hanging)
+    fixture.fetch("/_/clear")
+    site.stop()
+    fixture.stop()
+    times = sorted(during.ends_ms())
+    p99 = times[len(times) * 99 // 100]
+    table.raw["hang"] = dict(hits=len(times), median_ms=median(times), p99_ms=p99, worst_ms=times[-1],
+                             quiet_median_ms=median(quiet.ends_ms()), misses=misses, last_miss_s=waited.last_s(),
+                             misses_not_504=waited.failed(504), hits_failed=during.failed())
+    note("hang %s" % table.raw["hang"])
+    table.none("hang: hits failed", during.failed() + quiet.failed())
+    table.none("hang: misses without their 504", waited.failed(504))
+    table.line("hang: hit, median [ms] : with nothing else", "%.2f" % median(times), "%.2f" % median(quiet.ends_ms()),
+               "%.2f" % (median(times) / median(quiet.ends_ms())), "<= 5 ms", median(times) <= 5)
+    table.line("hang: hit, 99 % are quicker than", "%.1f ms" % p99, "", "", "", None)
+
+
+def wrk(port, path, seconds=2):
+    """Requests a second."""
+    run = subprocess.run(["wrk", "-t1", "-c32", "-d%ds" % seconds, "http://127.0.0.1:%d%s" % (port, path)],
+                         stdout=subprocess.PIPE, check=True)
+    text = run.stdout.decode()
+    bad = re.search("Non-2xx|Socket errors.*", text)
+    if bad:
+        raise RuntimeError("%s: %s" % (path, bad.group(0)))
+    return float(re.search(r"Requests/sec: +([0-9.]+)", text).group(1))
+
+
+def put_module(store, size):
+    """A module whose zip has about this size, as an administrator would copy it from a module cache."""
+    folder = store + "/download/example.com/bench/@v"
+    os.makedirs(folder)
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as z:
+        z.writestr("example.com/bench@v1.0.0/go.mod", "module example.com/bench\n")
+        z.writestr("example.com/bench@v1.0.0/data.bin", random.randbytes(size))
+    for kind, content in (("info", b'{"Version":"v1.0.0","Time":"2024-02-29T23:30:00Z"}'),
+                          ("mod", b"module example.com/bench\n"), ("zip", data.getvalue()),
+                          ("ziphash", harness.hash_zip(data.getvalue()).encode())):
+        with open("%s/v1.0.0.%s" % (folder, kind), "wb") as f:
+            f.write(content)
+
+
+def start_hello():
+    """hello.c, four processes on a socket of their own; returns them and its address."""
+    address = place.new("hello")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(address)
+        s.listen(1024)
+        return [children.add(subprocess.Popen([HELLO], stdin=s)) for _ in range(4)], address
+
+
+def row_rates():
+    """Hits a second, against files from the same nginx and the least that libfcgi can do."""
+    fixture = harness.Fixture()
+    store = place.dir("store")
+    put_module(store, 20000)
+    site = Site("nginx", fixture.url, store)
+    idle_kb = [harness.memory_kb(pid) for pid in site.workers()]
+    static = Nginx(site, "root %s/download;" % store)
+    hello, address = start_hello()
+    least = Nginx(site, "location / { include %s/goproxy_params; fastcgi_pass unix:%s; }" % (site.run_dir, address))
+    base, ours, theirs, hellos = "/example.com/bench/@v/", {}, {}, []
+    list_path = "/example.com/small1/@v/list"
+    load(site.port, [list_path])
+    for _ in range(3):
+        hellos.append(wrk(least.port, "/"))
+        for kind in ("info", "mod", "zip", "list"):
+            path = list_path if kind == "list" else base + "v1.0.0." + kind
+            ours.setdefault(kind, []).append(wrk(site.port, path))
+            if kind != "list":
+                theirs.setdefault(kind, []).append(wrk(static.port, path))
+    load(site.port, [BIG % "v1.100.0"], "-t", "60")
+    after_kb = [harness.memory_kb(pid) for pid in site.workers()]
+    for s in (site, static, least, fixture):
+        s.stop()
+    for process in hello:
+        children.stop(process)
+    table.raw["rates"] = dict(ours=ours, static=theirs, hello=hellos, idle_kb=idle_kb, after_kb=after_kb)
+    for kind in ours:
+        rate, peer = median(ours[kind]), median(hellos)
+        table.line("rates: %s/s : libfcgi's least" % kind, "%.0f" % rate, "%.0f" % peer, "%.2f" % (rate / peer), "", None)
+        if kind in theirs:
+            peer = median(theirs[kind])
+            table.line("rates: %s/s : nginx, the file" % kind, "%.0f" % rate, "%.0f" % peer, "%.2f" % (rate / peer), "", None)
+    table.line("rates: private memory, idle worker", "%.1f MB" % (max(idle_kb) / 1024), "", "", "", None)
+    table.line("rates: the same after a zip of 100 MB", "%.1f MB" % (max(after_kb) / 1024), "", "", "<= 32.0 MB",
+               max(after_kb) / 1024 <= 32)
+
+
+def row_kill():
+    """kill -9 at random moments of downloads; the test that does it says what is wrong afterwards."""
+    kills = os.environ.get("KILLS", "1000")
+    process = children.add(subprocess.Popen(
+        [sys.executable, ROOT + "/tests/t/55-kill.t"], env=dict(os.environ, KILLS=kills, TEST_SLOW="20"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE))
+    points = []
+    for line in process.stdout:
+        text = line.decode("utf-8", "replace").rstrip()
+        points.append(text)
+        note("kill " + text)
+    code = process.wait()
+    children.stop(process)
+    bad = [p for p in points if p.startswith("not ok")]
+    table.raw["kill"] = dict(kills=int(kills), exit=code, points=points)
+    table.none("kill: of %s checks after %s kills, failed" % (sum(1 for p in points if re.match("(not )?ok", p)), kills),
+               max(len(bad), int(code != 0)))
 
 
 ROWS = {name[4:]: f for name, f in globals().items() if name.startswith("row_")}

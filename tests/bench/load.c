@@ -51,7 +51,7 @@ struct request {
 	char *path;
 	int fd;
 	int status;
-	bool has_head, is_done;
+	bool has_head, is_done, must_close;
 	int64_t began_us, first_us, end_us;
 	int64_t length, got; /* of the body; length -1: not told */
 	size_t head_n;
@@ -177,6 +177,8 @@ static void parse_head(struct request *r)
 		line += 2;
 		if (strncasecmp(line, "Content-Length:", 15) == 0)
 			r->length = strtoll(line + 15, NULL, 10);
+		if (strncasecmp(line, "Connection: close", 17) == 0)
+			r->must_close = true;
 	}
 }
 
@@ -305,9 +307,10 @@ static void run_in_turn(struct load *load)
 			while (!r->is_done && receive(load, r))
 				;
 		}
-		if (r->is_done)
+		if (r->is_done && !r->must_close)
 			continue;
-		finish(r);
+		if (!r->is_done)
+			finish(r);
 		close(fd);
 		fd = -1;
 	}
@@ -333,7 +336,8 @@ static void print_results(const struct load *load)
 	getrusage(RUSAGE_SELF, &own);
 	getrusage(RUSAGE_CHILDREN, &children);
 	printf("# %lld %lld %lld\n", (long long)(now_us() - load->began_us),
-	       us_of(own.ru_utime) + us_of(children.ru_utime), us_of(own.ru_stime) + us_of(children.ru_stime));
+	       us_of(own.ru_utime) + us_of(children.ru_utime),
+	       us_of(own.ru_stime) + us_of(children.ru_stime));
 }
 
 int main(int argc, char **argv)
