@@ -2,6 +2,20 @@
 
 #include <string.h>
 
+/*
+ * Has it a module directive? The go command refuses a go.mod without one
+ * ("missing module line"), and so a page of text that isn't one is told.
+ */
+static bool has_module_line(struct str text)
+{
+	struct str line;
+
+	while (str_cut(&text, '\n', &line))
+		if (str_has_prefix(str_trim(line), STR("module")))
+			return true;
+	return false;
+}
+
 int mod_check(struct str body, struct err *err)
 {
 	static const struct str mark = { "\xef\xbb\xbf", 3 };
@@ -20,5 +34,7 @@ int mod_check(struct str body, struct err *err)
 			       text.p[0]);
 	if (str_has_char(text, '\0'))
 		return err_set(err, ERR_BAD_UPSTREAM, "not a go.mod: has a NUL");
+	if (!has_module_line(text))
+		return err_set(err, ERR_BAD_UPSTREAM, "not a go.mod: no module line");
 	return 0;
 }

@@ -15,8 +15,9 @@
 
 /*
  * Whether a body can be a go.mod: text without NUL, neither HTML nor JSON,
- * not blank (no client takes one without a module line, but a full disk
- * upstream makes such), at most MOD_BODY_MAX. err: ERR_BAD_UPSTREAM. Returns 0 or -1.
+ * with a module line (the go command takes none without; an upstream with a
+ * full disk makes such), at most MOD_BODY_MAX. err: ERR_BAD_UPSTREAM.
+ * Returns 0 or -1.
  */
 int mod_check(struct str body, struct err *err);
 

@@ -147,6 +147,7 @@ static void test_mod(void **state)
 		{ { "module a.b/c\n", 13 }, true },
 		{ { "\xef\xbb\xbf// x\nmodule a.b/c\n", 21 }, true },
 		{ { "\n\n\tmodule a", 11 }, true },
+		{ { "Please log in\n", 14 }, false },
 		{ { "", 0 }, false },
 		{ { NULL, 0 }, false },
 		{ { " \n", 2 }, false },
