@@ -44,12 +44,14 @@ static int on_tick(void *arg)
 {
 	struct responder *r = arg;
 	int64_t now = http_now_ms();
+	int next_ms;
 
 	if (now >= r->sweep_at_ms) {
 		r->sweep_at_ms = now + SWEEP_INTERVAL_MS;
 		work_post(r->work, WORK_BACK, sweep, r);
 	}
-	return flights_tick(r->proxy.flights);
+	next_ms = flights_tick(r->proxy.flights);
+	return next_ms < 0 ? (int)(r->sweep_at_ms - now) : next_ms;
 }
 
 static void on_connection(void *arg, int fd)

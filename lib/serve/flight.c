@@ -153,7 +153,9 @@ static void park(struct flight *f, struct want *want)
 	want->deadline_ms = http_now_ms() + patience_ms;
 	want->next = f->waiters;
 	f->waiters = want;
-	f->home->parked++;
+	/* While any waits the loop ticks; the first one starts that. */
+	if (f->home->parked++ == 0)
+		loop_tick_soon(f->home->answer->loop);
 }
 
 /* Join a flight that is there. The mutex is held, and released here. */
@@ -173,8 +175,6 @@ static enum flight_joined join_flight(struct flights *flights, struct flight *f,
 	pthread_mutex_unlock(&flights->mutex);
 	if (can_leave)
 		answer_object(flights->answer, want, source, mtime);
-	else if (joined == FLIGHT_TAKEN)
-		loop_wake(flights->answer->loop);
 	return joined;
 }
 
@@ -194,7 +194,6 @@ enum flight_joined flight_join(struct flights *flights, struct want *want)
 	park(f, want);
 	pthread_mutex_unlock(&flights->mutex);
 	loop_hold(flights->answer->loop);
-	loop_wake(flights->answer->loop);
 	flight_start(f);
 	return FLIGHT_TAKEN;
 }

@@ -17,7 +17,7 @@ void flight_follow(struct flight *f, bool has_moved)
 	f->poll_at_ms = http_now_ms() + f->poll_ms;
 	f->is_polled = false;
 	pthread_mutex_unlock(&f->home->mutex);
-	loop_wake(f->home->answer->loop);
+	loop_tick_soon(f->home->answer->loop);
 }
 
 /*

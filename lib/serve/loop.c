@@ -38,6 +38,7 @@ struct loop {
 	struct http_request *streams;
 	atomic_int held;
 	atomic_bool has_broken;
+	atomic_bool must_tick;
 	bool is_stopping;
 	int64_t stop_at_ms, tick_at_ms, housekeeping_ms;
 
@@ -58,12 +59,18 @@ static int watch(struct loop *loop, int op, int fd, uint32_t events, const void 
 	return epoll_ctl(loop->epoll_fd, op, fd, &event);
 }
 
-void loop_wake(struct loop *loop)
+static void wake(struct loop *loop)
 {
 	uint64_t one = 1;
 
 	if (write(loop->wake_fd, &one, sizeof(one)) < 0)
 		return; /* full: it is awake anyway */
+}
+
+void loop_tick_soon(struct loop *loop)
+{
+	if (!atomic_exchange(&loop->must_tick, true))
+		wake(loop);
 }
 
 void loop_hold(struct loop *loop)
@@ -74,7 +81,7 @@ void loop_hold(struct loop *loop)
 void loop_release(struct loop *loop)
 {
 	if (atomic_fetch_sub(&loop->held, 1) == 1)
-		loop_wake(loop);
+		wake(loop);
 }
 
 bool loop_has_broken(const struct loop *loop)
@@ -104,7 +111,7 @@ void loop_settle(struct loop *loop, struct http_request *request, enum http_step
 	request->next = loop->incoming;
 	loop->incoming = request;
 	pthread_mutex_unlock(&loop->mutex);
-	loop_wake(loop);
+	wake(loop);
 }
 
 void loop_poke(struct loop *loop, struct http_source *source)
@@ -116,7 +123,7 @@ void loop_poke(struct loop *loop, struct http_source *source)
 	source->next_poked = loop->poked;
 	loop->poked = source;
 	pthread_mutex_unlock(&loop->mutex);
-	loop_wake(loop);
+	wake(loop);
 }
 
 /* Streams hang on the loop, and on their source, so that its news reach them. */
@@ -293,9 +300,15 @@ static void connection_add(struct loop *loop, int fd)
 {
 	struct connection *c = mem_alloc(sizeof(*c));
 	struct timeval timeout = { .tv_sec = loop->config->server.request_timeout_s };
+	bool is_closed;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	*c = (struct connection){ .fd = fd, .since_ms = http_now_ms(), .loop = loop };
+	if (is_complete(fd, &is_closed)) { /* as nearly always */
+		loop_hold(loop);
+		work_post(loop->work, WORK_FRONT, read_connection, c);
+		return;
+	}
 	c->next = loop->connections;
 	if (c->next)
 		c->next->prev = c;
@@ -436,8 +449,12 @@ static int wait_ms(const struct loop *loop)
 
 static void tick(struct loop *loop)
 {
-	int next_ms = loop->hooks.on_tick(loop->hooks.arg);
+	int next_ms;
 
+	if (!atomic_exchange(&loop->must_tick, false) &&
+	    (loop->tick_at_ms < 0 || http_now_ms() < loop->tick_at_ms))
+		return;
+	next_ms = loop->hooks.on_tick(loop->hooks.arg);
 	loop->tick_at_ms = next_ms < 0 ? -1 : http_now_ms() + next_ms;
 }
 

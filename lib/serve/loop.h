@@ -17,7 +17,7 @@ struct loop;
 struct loop_hooks {
 	/* A complete request waits on this connection; called by a worker. */
 	void (*on_connection)(void *arg, int fd);
-	/* Called in the loop; returns when it wants to be called again, in ms; -1: at loop_wake(). */
+	/* Called in the loop; returns in how many ms it wants to be called again; -1: not at all. */
 	int (*on_tick)(void *arg);
 	void *arg;
 };
@@ -47,7 +47,8 @@ void loop_settle(struct loop *loop, struct http_request *request, enum http_step
 /* The source has grown, is done or has failed. Any thread. */
 void loop_poke(struct loop *loop, struct http_source *source);
 
-void loop_wake(struct loop *loop);
+/* Call on_tick at once. Any thread. */
+void loop_tick_soon(struct loop *loop);
 
 /* Did a request break off (for the exit status of CGI)? */
 bool loop_has_broken(const struct loop *loop);
