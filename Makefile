@@ -134,6 +134,14 @@ fuzz: ## each parser with libFuzzer for T seconds
 	    $$f $(wildcard lib/base/*.c) $(wildcard lib/gomod/*.c) -lcrypto -ljansson -lz -lutf8proc && \
 	  build/fuzz/run_$$n -max_total_time=$(T) -print_final_stats=0 build/fuzz/$$n tests/fuzz/corpus/$${n#fuzz_} || exit 1; done
 
+build/bench/%: tests/bench/%.c | deps
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $< -lfcgi
+
+bench: $(PROGRAM) build/fixture build/bench/load build/bench/hello ## compare with peers and limits: ROWS="herd cold hang rates kill"
+	@httpd-examples/packages check
+	@python3 tests/bench/bench.py $(ROWS)
+
 clean: ## remove what was built
 	rm -rf build
 

@@ -13,7 +13,7 @@
 
 /* FastCGI specification 1.0, section 8 */
 #define FCGI_HEADER_BYTES 8
-#define FCGI_CONTENT_MAX  65528 /* a multiple of 8 needs no padding */
+#define FCGI_CONTENT_MAX  61440 /* 15 whole pages: sendfile(2) moves them without splitting one */
 #define FCGI_END_REQUEST  3
 #define FCGI_STDOUT	  6
 #define FCGI_STDERR	  7

@@ -291,7 +291,9 @@ def row_herd():
     table.most(where + "upstream fetches", max(r["fetches"] for r in raw), 1, "%d")
     table.none(where + "clients failed", sum(r["failed"] + r["static_failed"] for r in raw))
     table.most(where + "first byte, median client", median(r["first_s"] for r in raw), 0.3, "%.3f", " s")
-    table.ratio(where + "last client : nginx, whole file [s]", middle["last_s"], middle["static_last_s"], "%.2f", 1.2)
+    # What the issue wants of nginx; the others copy more often and are shown for information.
+    table.ratio(where + "last client : nginx, whole file [s]", middle["last_s"], middle["static_last_s"], "%.2f",
+                1.2 if SERVER == "nginx" else None)
     table.ratio(where + "processor time of all [s]", median(cpu), median(static_cpu), "%.1f")
     table.most(where + "private memory, all workers", max(r["memory_mb"] for r in raw), 32, "%.1f", " MB")
 

@@ -10,7 +10,7 @@ import sys
 
 ROOMS = [
     ("base", "err str log file"),
-    ("gomod", "path version module list info mod modzip"),
+    ("gomod", "path version note tlog module list info mod modzip"),
     ("state", "chain config store part"),
     ("origin", "address fetch upstream"),
     ("serve", "http route page work loop answer flight proxy"),
@@ -19,8 +19,8 @@ ROOMS = [
 # Each outside library has one home.
 HOMES = {
     "fcgiapp.h": ["serve/http"], "curl/curl.h": ["origin/fetch"], "jansson.h": ["gomod/info"],
-    "zlib.h": ["gomod/modzip"], "iniparser.h": ["state/config"], "utf8proc.h": ["gomod/path"],
-    "openssl/evp.h": ["gomod/modzip", "state/store", "state/part"],
+    "zlib.h": ["gomod/modzip"], "iniparser.h": ["state/config"], "utf8proc.h": ["gomod/path", "gomod/note"],
+    "openssl/evp.h": ["gomod/note", "gomod/tlog", "gomod/modzip", "state/store", "state/part"],
 }
 FORK_HOMES = ["program/responder", "program/server"]
 

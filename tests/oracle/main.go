@@ -1,5 +1,6 @@
 // Oracle prints what golang.org/x/mod and the standard library say about
-// versions, paths, version infos and zips. It makes the files in
+// versions, paths, version infos, signed notes, the log of a checksum
+// database and zips. It makes the files in
 // tests/vectors, is run by hand and is no part of the build:
 //
 //	cd tests/oracle && go run . ../vectors
@@ -78,5 +79,7 @@ func main() {
 	write(dir, "module.txt", modules)
 	write(dir, "unicode.txt", unicodes)
 	write(dir, "info.txt", infos)
+	write(dir, "note.txt", notes)
+	write(dir, "tlog.txt", tlogs)
 	write(dir, "zip.txt", func(o output) { zips(o, filepath.Join(dir, "zip")) })
 }
