@@ -302,7 +302,7 @@ int tlog_prefix_check(const struct tlog_proof *proof, const struct tlog_tree *ne
 	if (!tlog_hash_is_equal(&older_hash, &older->hash) ||
 	    !tlog_hash_is_equal(&newer_hash, &newer->hash))
 		return err_set(err, ERR_BAD_UPSTREAM,
-			       "invalid proof: the tree of %lld records doesn't begin the tree of %lld",
+			       "invalid proof: the tree of %lld records doesn't begin that of %lld",
 			       (long long)older->n, (long long)newer->n);
 	return 0;
 }

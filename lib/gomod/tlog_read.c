@@ -143,8 +143,9 @@ static int bad_tile(const struct plan *plan, size_t i, const char *what, struct 
 	char path[TLOG_TILE_PATH_SIZE];
 
 	tlog_tile_path(&plan->tiles[i], path);
-	return err_set(err, ERR_BAD_UPSTREAM, "inconsistent tile '%s' of the tree of %lld records: %s",
-		       path, (long long)plan->tree_n, what);
+	return err_set(err, ERR_BAD_UPSTREAM,
+		       "inconsistent tile '%s' of the tree of %lld records: %s", path,
+		       (long long)plan->tree_n, what);
 }
 
 static int check_lengths(const struct plan *plan, const struct str *data, struct err *err)

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "serve/proxy.h"
+#include "state/part.h"
 
 #define SWEEP_INTERVAL_MS 60000
 #define SWEEP_AGE_S	  3600
@@ -37,7 +38,8 @@ static void sweep(void *arg)
 {
 	struct responder *r = arg;
 
-	store_sweep(r->store, SWEEP_AGE_S, r->config->cache.negative_ttl_s + 1);
+	part_sweep(r->store, SWEEP_AGE_S);
+	store_absence_sweep(r->store, r->config->cache.negative_ttl_s + 1);
 }
 
 static int on_tick(void *arg)

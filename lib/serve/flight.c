@@ -48,6 +48,7 @@ static struct flight *flight_new(struct flights *flights, const struct route *ro
 	f->route.path = pool_cstr(pool, str_of(route->path));
 	f->route.key = pool_cstr(pool, str_of(route->key));
 	f->part.fd = -1;
+	f->part.lock_fd = -1;
 	f->length_bytes = -1;
 	f->started_ms = http_now_ms();
 	f->next_same = *row;
@@ -118,7 +119,7 @@ static bool use_store(struct flight *f)
 		return true;
 	}
 	if (store_absence_find(f->home->store, f->route.key, ttl_s, f->pool, &absence)) {
-		flight_end_absent(f, &absence);
+		flight_end_absent(f, &absence, false);
 		return true;
 	}
 	return false;

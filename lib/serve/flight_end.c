@@ -10,8 +10,9 @@ static void flight_free(struct flight *f)
 
 	upstream_end(&f->call);
 	modzip_stream_free(f->zip);
-	if (f->owns_part_fd)
-		part_close(&f->part);
+	if (!f->owns_part_fd)
+		f->part.fd = -1; /* the source's */
+	part_close(&f->part);
 	http_source_unref(f->source);
 	pool_free(f->pool);
 	loop_release(loop);
@@ -103,20 +104,35 @@ void flight_end_failed(struct flight *f, const struct err *err)
 	flight_free(f);
 }
 
-void flight_end_absent(struct flight *f, const struct store_absence *absence)
+static void answer_absence_to_all(const struct answer *answer, struct want *wants,
+				  const struct store_absence *absence)
 {
-	const struct answer *answer = f->home->answer;
-	struct want *wants;
-
-	part_discard(f->home->store, &f->part);
-	wants = flight_remove(f);
-	cut_streams(f);
 	while (wants) {
 		struct want *next = wants->next;
 
 		answer_absence(answer, wants, absence);
 		wants = next;
 	}
+}
+
+void flight_end_absent(struct flight *f, const struct store_absence *absence, bool is_news)
+{
+	struct flights *flights = f->home;
+	struct want *wants;
+
+	pthread_mutex_lock(&flights->mutex);
+	wants = flight_take_waiters(f);
+	pthread_mutex_unlock(&flights->mutex);
+	cut_streams(f);
+	answer_absence_to_all(flights->answer, wants, absence);
+	/* Before the lock goes, so that the next in line finds it. */
+	if (is_news && flights->answer->config->cache.negative_ttl_s > 0 &&
+	    f->part.role == PART_HOLDER)
+		store_absence_put(flights->store, f->route.key, absence);
+	if (is_news && f->route.is_mutable)
+		store_remove(flights->store, f->route.key);
+	part_discard(flights->store, &f->part);
+	answer_absence_to_all(flights->answer, flight_remove(f), absence);
 	flight_free(f);
 }
 

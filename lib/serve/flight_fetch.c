@@ -174,13 +174,7 @@ static void finish_without_body(void *arg)
 	}
 	absence = (struct store_absence){ f->result->status, str_of(f->result->type), f->result->text,
 					  f->result->is_final ? time(NULL) : 0 };
-	/* Before the lock goes, so that the next in line finds it. */
-	if (f->home->answer->config->cache.negative_ttl_s > 0 && f->result->is_final &&
-	    f->part.role == PART_HOLDER)
-		store_absence_put(f->home->store, f->route.key, &absence);
-	if (f->route.is_mutable && f->result->is_final)
-		store_remove(f->home->store, f->route.key);
-	flight_end_absent(f, &absence);
+	flight_end_absent(f, &absence, f->result->is_final);
 }
 
 static void on_done(void *arg, const struct upstream_result *result)

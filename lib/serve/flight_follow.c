@@ -90,7 +90,7 @@ void flight_poll(void *arg)
 	struct part_record record;
 	bool has_moved = false, is_gone;
 
-	if (part_watch(&f->part, &record) && follow_record(f, &record, &has_moved))
+	if (part_watch(f->home->store, &f->part, &record) && follow_record(f, &record, &has_moved))
 		return;
 	if (part_take_over(f->home->store, &f->part, &is_gone)) {
 		log_write(LOG_WARN, "%s: taking over %s from a process that died", f->id, f->route.path);

@@ -101,7 +101,8 @@ void flight_set_proven(struct flight *f, int fd, int64_t size_bytes);
 /* The end: answers who still waits, frees the flight. */
 void flight_end_proven(struct flight *f);
 void flight_end_failed(struct flight *f, const struct err *err);
-void flight_end_absent(struct flight *f, const struct store_absence *absence);
+/* is_news: the store is to remember it. */
+void flight_end_absent(struct flight *f, const struct store_absence *absence, bool is_news);
 
 /* Takes the flight out of the table; whoever asks from now on looks in the store. */
 struct want *flight_remove(struct flight *f);

@@ -1,5 +1,6 @@
 #include "state/part.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -34,17 +35,37 @@ static uint64_t record_sum(const struct part_record *record)
 	return sum;
 }
 
-static void part_name(const char *key, char name[64])
+/* Other descriptors of the file may stay open for long: the lock goes by itself. */
+static void unlock(const struct part *part)
+{
+	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = part->lock_at, .l_len = 1 };
+
+	fcntl(part->lock_fd, F_OFD_SETLK, &lock);
+}
+
+static int64_t lock_at(struct str file_name)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < 16 && i < file_name.n; i++)
+		at = at << 4 | (uint64_t)(file_name.p[i] <= '9' ? file_name.p[i] - '0'
+								: file_name.p[i] - 'a' + 10);
+	return (int64_t)(at >> 2);
+}
+
+/* The name of the key's file, and its byte in the file lock: 62 bits of the same hash. */
+static void set_name(struct part *part, const char *key)
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	unsigned int n = 0;
 	size_t at;
 
 	EVP_Digest(key, strlen(key), hash, &n, EVP_sha256(), NULL);
-	at = (size_t)snprintf(name, 64, "tmp/");
+	at = (size_t)snprintf(part->name, sizeof(part->name), "tmp/");
 	for (unsigned int i = 0; i < 20; i++)
-		at += (size_t)snprintf(name + at, 64 - at, "%02x", hash[i]);
-	snprintf(name + at, 64 - at, ".part");
+		at += (size_t)snprintf(part->name + at, sizeof(part->name) - at, "%02x", hash[i]);
+	snprintf(part->name + at, sizeof(part->name) - at, ".part");
+	part->lock_at = lock_at(str_skip(str_of(part->name), strlen("tmp/")));
 }
 
 /* Does the name still belong to the file that we hold open? */
@@ -52,7 +73,7 @@ static bool is_same_file(struct store *store, const struct part *part)
 {
 	struct stat here, there;
 
-	return fstat(part->fd, &here) == 0 &&
+	return part->fd >= 0 && fstat(part->fd, &here) == 0 &&
 	       fstatat(store_dirfd(store), part->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       here.st_ino == there.st_ino && here.st_dev == there.st_dev;
 }
@@ -69,72 +90,46 @@ static int spool_open(struct err *err)
 	return fd;
 }
 
-static int begin_spool(struct part *part, struct err *err)
+static bool try_lock(int lock_fd, int64_t at)
 {
-	struct err why = *err;
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
+	int rc;
 
-	part->role = PART_SPOOL;
-	part->fd = spool_open(err);
-	if (part->fd < 0)
-		return -1;
-	*err = why;
-	return 0;
+	do {
+		rc = fcntl(lock_fd, F_OFD_SETLK, &lock);
+	} while (rc != 0 && errno == EINTR);
+	return rc == 0;
 }
 
-/*
- * Returns 1 if the file of that name is ours to use, 0 if its name moved on
- * between open and lock, or -1.
- */
-static int try_file(struct store *store, struct part *part, struct err *err)
+static int lock_open(struct store *store, struct err *err)
 {
-	struct stat st;
+	int fd = store_dirfd(store) < 0
+			 ? err_set(err, ERR_NO_SPACE, "no usable cache directory")
+			 : file_open(store_dirfd(store), "lock", O_RDWR | O_CREAT, 0644, err);
 
-	part->fd = file_open(store_dirfd(store), part->name, O_RDWR | O_CREAT, 0644, err);
-	if (part->fd == FILE_ABSENT)
-		return err_set(err, ERR_NO_SPACE, "cannot make '%s': no directory tmp",
-			       part->name);
-	if (part->fd < 0)
-		return -1;
-	part->role = PART_FOLLOWER;
-	if (flock(part->fd, LOCK_EX | LOCK_NB) != 0) {
-		if (errno == EWOULDBLOCK)
-			return 1;
-		err_errno(err, "cannot lock '%s'", part->name);
-		close(part->fd);
-		return -1;
-	}
-	part->role = PART_HOLDER;
-	if (!is_same_file(store, part) || fstat(part->fd, &st) != 0) {
-		close(part->fd);
-		return 0;
-	}
-	if (st.st_size == 0)
-		return 1;
-	/* A crash left it. Those who follow it keep their file; we start a new one. */
-	unlinkat(store_dirfd(store), part->name, 0);
-	close(part->fd);
-	return 0;
+	if (fd == FILE_ABSENT)
+		return err_set(err, ERR_NO_SPACE, "cannot open 'lock': the cache directory is gone");
+	return fd;
 }
 
 int part_begin(struct store *store, const char *key, struct part *part,
 	       struct err *err)
 {
 	*part = (struct part){ .fd = -1 };
-	part_name(key, part->name);
-	if (store_dirfd(store) < 0) {
-		err_set(err, ERR_NO_SPACE, "no usable cache directory");
-		return begin_spool(part, err);
-	}
-	for (int tries = 0; tries < 1000; tries++) {
-		int rc = try_file(store, part, err);
-
-		if (rc > 0)
-			return 0;
-		if (rc < 0)
-			return begin_spool(part, err);
-	}
-	err_set(err, ERR_IO, "cannot get hold of '%s'", part->name);
-	return begin_spool(part, err);
+	set_name(part, key);
+	part->lock_fd = lock_open(store, err);
+	part->role = part->lock_fd < 0				 ? PART_SPOOL
+		     : try_lock(part->lock_fd, part->lock_at) ? PART_HOLDER
+								 : PART_FOLLOWER;
+	if (part->role == PART_FOLLOWER)
+		return 0;
+	part->is_in_memory = true;
+	part->fd = memfd_create("goproxy-part", MFD_CLOEXEC);
+	if (part->fd >= 0)
+		return 0;
+	err_errno(err, "cannot make a file in memory");
+	part_close(part);
+	return -1;
 }
 
 bool part_take_over(struct store *store, struct part *part, bool *is_gone)
@@ -142,15 +137,16 @@ bool part_take_over(struct store *store, struct part *part, bool *is_gone)
 	struct part_record record;
 
 	*is_gone = false;
-	if (flock(part->fd, LOCK_EX | LOCK_NB) != 0)
+	if (!try_lock(part->lock_fd, part->lock_at))
 		return false;
 	if (!is_same_file(store, part)) {
 		*is_gone = true;
+		unlock(part);
 		return false;
 	}
 	part->role = PART_HOLDER;
 	part->write_bytes = 0;
-	part->valid_bytes = part_watch(part, &record) ? record.valid_bytes : 0;
+	part->valid_bytes = part_watch(store, part, &record) ? record.valid_bytes : 0;
 	return true;
 }
 
@@ -171,29 +167,59 @@ static int copy_bytes(int from, int to, int64_t n, struct err *err)
 	return 0;
 }
 
-/* Go on elsewhere under the same descriptor number, which streams may use. */
+/* Go on in another file under the same descriptor number, which streams may use. */
+static int move_to(struct part *part, int fd, struct err *err)
+{
+	int rc = copy_bytes(part->fd, fd, part->valid_bytes, err);
+
+	if (rc == 0 && dup3(fd, part->fd, O_CLOEXEC) < 0)
+		rc = err_errno(err, "cannot move to another file");
+	close(fd);
+	if (rc == 0)
+		part->is_in_memory = false;
+	return rc;
+}
+
 static int move_to_spool(struct store *store, struct part *part, struct err *err)
 {
 	struct part_record moved = { .state = PART_MOVED };
 	int fd;
 
-	if (part->role == PART_SPOOL)
+	if (part->role == PART_SPOOL && !part->is_in_memory)
 		return -1;
 	store_complain(store, err);
 	fd = spool_open(err);
 	if (fd < 0)
 		return -1;
-	if (copy_bytes(part->fd, fd, part->valid_bytes, err) != 0) {
-		close(fd);
-		return -1;
-	}
 	part_publish(part, &moved);
 	part_discard(store, part);
-	part->role = PART_SPOOL; /* dup3 closes the old file */
-	if (dup3(fd, part->fd, O_CLOEXEC) < 0)
-		err_errno(err, "cannot move to a temporary file");
-	close(fd);
-	return 0;
+	part->role = PART_SPOOL;
+	return move_to(part, fd, err);
+}
+
+/* Out of memory into the file that followers look for. */
+static int move_to_file(struct store *store, struct part *part, struct err *err)
+{
+	int fd;
+
+	if (!part->is_in_memory)
+		return 0;
+	if (part->role == PART_SPOOL)
+		return move_to_spool(store, part, err);
+	/* What a crash left under this name is another fetch's. */
+	fd = file_remove(store_dirfd(store), part->name, err);
+	if (fd == 0)
+		fd = file_open(store_dirfd(store), part->name, O_RDWR | O_CREAT | O_EXCL, 0644, err);
+	if (fd == FILE_ABSENT)
+		fd = err_set(err, ERR_NO_SPACE, "cannot make '%s': no directory tmp", part->name);
+	if (fd >= 0) {
+		struct err ignored = { 0 };
+
+		if (move_to(part, fd, err) == 0)
+			return 0;
+		file_remove(store_dirfd(store), part->name, &ignored);
+	}
+	return err->kind == ERR_NO_SPACE ? move_to_spool(store, part, err) : -1;
 }
 
 int part_reserve(struct store *store, struct part *part, int64_t length_bytes,
@@ -201,6 +227,8 @@ int part_reserve(struct store *store, struct part *part, int64_t length_bytes,
 {
 	int rc;
 
+	if (move_to_file(store, part, err) != 0)
+		return -1;
 	do {
 		rc = fallocate(part->fd, FALLOC_FL_KEEP_SIZE, 0, length_bytes);
 	} while (rc != 0 && errno == EINTR);
@@ -256,6 +284,9 @@ int part_append(struct store *store, struct part *part, struct str data,
 	}
 	if (data.n == 0)
 		return 0;
+	if (part->is_in_memory && part->write_bytes + (int64_t)data.n > PART_SMALL_BYTES &&
+	    move_to_file(store, part, err) != 0)
+		return -1;
 	if (file_write_at(part->fd, data, part->write_bytes, err) != 0) {
 		if (err->kind != ERR_NO_SPACE || move_to_spool(store, part, err) != 0)
 			return -1;
@@ -271,7 +302,7 @@ void part_publish(const struct part *part, struct part_record *record)
 {
 	struct err ignored = { 0 };
 
-	if (part->role != PART_HOLDER)
+	if (part->role != PART_HOLDER || part->is_in_memory)
 		return;
 	record->magic = RECORD_MAGIC;
 	record->valid_bytes = part->valid_bytes;
@@ -280,10 +311,17 @@ void part_publish(const struct part *part, struct part_record *record)
 		      PART_RECORD_OFFSET, &ignored);
 }
 
-bool part_watch(const struct part *part, struct part_record *record)
+bool part_watch(struct store *store, struct part *part, struct part_record *record)
 {
 	struct err ignored = { 0 };
 
+	if (part->fd < 0) {
+		part->fd = file_open(store_dirfd(store), part->name, O_RDWR, 0, &ignored);
+		if (part->fd < 0) {
+			part->fd = -1;
+			return false;
+		}
+	}
 	*record = (struct part_record){ 0 };
 	return file_read_at(part->fd, record, sizeof(*record), PART_RECORD_OFFSET, &ignored) ==
 		       (ssize_t)sizeof(*record) &&
@@ -351,28 +389,73 @@ int part_commit(struct store *store, struct part *part, const char *key,
 {
 	if (part->role != PART_HOLDER)
 		return 0;
+	if (move_to_file(store, part, err) != 0 || part->role != PART_HOLDER) {
+		unlock(part);
+		return -1; /* that it can't be written was said */
+	}
 	if (commit_file(store, part, key, size_bytes, mtime, ziphash, err) != 0) {
 		store_complain(store, err);
 		part_discard(store, part);
 		return -1;
 	}
-	/* Slow readers may keep the descriptor open for long. */
-	flock(part->fd, LOCK_UN);
+	unlock(part);
 	store_is_well(store);
 	return 0;
 }
 
 void part_discard(struct store *store, struct part *part)
 {
+	struct err ignored = { 0 };
+
 	if (part->role != PART_HOLDER)
 		return;
-	unlinkat(store_dirfd(store), part->name, 0);
-	flock(part->fd, LOCK_UN);
+	if (!part->is_in_memory)
+		file_remove(store_dirfd(store), part->name, &ignored);
+	unlock(part);
 }
 
 void part_close(struct part *part)
 {
 	if (part->fd >= 0)
 		close(part->fd);
+	if (part->lock_fd >= 0)
+		close(part->lock_fd);
 	part->fd = -1;
+	part->lock_fd = -1;
+}
+
+/* What lies in tmp/ under this name for age_s, and nobody holds, is of no use any more. */
+static void sweep_file(int dirfd, const char *name, int age_s, int lock_fd)
+{
+	struct str text = str_of(name);
+	bool is_part = str_has_suffix(text, STR(".part"));
+	struct stat st;
+
+	if ((!is_part && !str_has_suffix(text, STR(".tmp"))) ||
+	    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
+	    time(NULL) - st.st_mtime < age_s)
+		return;
+	if (is_part && !try_lock(lock_fd, lock_at(text)))
+		return;
+	log_write(LOG_INFO, "removing 'tmp/%s', left by a crash", name);
+	unlinkat(dirfd, name, 0);
+}
+
+void part_sweep(struct store *store, int age_s)
+{
+	struct err ignored = { 0 };
+	int lock_fd = lock_open(store, &ignored);
+	int fd = lock_fd < 0 ? -1
+			     : file_open(store_dirfd(store), "tmp", O_RDONLY | O_DIRECTORY, 0, &ignored);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)) != NULL)
+		sweep_file(fd, entry->d_name, age_s, lock_fd);
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+	if (lock_fd >= 0)
+		close(lock_fd); /* and with it the locks that were taken */
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -240,30 +239,16 @@ out:
 	pool_free(pool);
 }
 
-static void sweep_file(int dirfd, const char *name, int age_s, bool ask_lock)
+static void sweep_file(int dirfd, const char *name, int age_s)
 {
-	struct err err = { 0 };
 	struct stat st;
-	int fd;
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    !S_ISREG(st.st_mode) || time(NULL) - st.st_mtime < age_s)
-		return;
-	if (!ask_lock) {
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	    time(NULL) - st.st_mtime >= age_s)
 		unlinkat(dirfd, name, 0);
-		return;
-	}
-	fd = file_open(dirfd, name, O_RDWR, 0, &err);
-	if (fd < 0)
-		return;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		log_write(LOG_INFO, "removing '%s', left by a crash", name);
-		unlinkat(dirfd, name, 0);
-	}
-	close(fd);
 }
 
-static void sweep_dir(int dirfd, const char *path, int age_s, bool ask_lock)
+static void sweep_dir(int dirfd, const char *path, int age_s)
 {
 	struct err err = { 0 };
 	int fd = file_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0, &err);
@@ -277,19 +262,16 @@ static void sweep_dir(int dirfd, const char *path, int age_s, bool ask_lock)
 	}
 	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] != '.')
-			sweep_file(fd, entry->d_name, age_s, ask_lock);
+			sweep_file(fd, entry->d_name, age_s);
 	closedir(dir);
 }
 
-void store_sweep(struct store *store, int age_s, int absent_ttl_s)
+void store_absence_sweep(struct store *store, int ttl_s)
 {
 	char path[16];
 
-	if (store->dirfd < 0)
-		return;
-	sweep_dir(store->dirfd, "tmp", age_s, true);
-	for (int i = 0; i < 256; i++) {
+	for (int i = 0; i < 256 && store->dirfd >= 0; i++) {
 		snprintf(path, sizeof(path), "absent/%02x", i);
-		sweep_dir(store->dirfd, path, absent_ttl_s, false);
+		sweep_dir(store->dirfd, path, ttl_s);
 	}
 }

@@ -9,6 +9,7 @@
  *   absent/     what an authority said isn't there, by hash of the key;
  *               mtime as above
  *   tmp/        partial files (see part.h) and those about to be renamed
+ *   lock        who fetches what, a byte a key
  *
  * A key is an object's path below the cache directory, such as
  * "download/example.com/!upper/@v/v1.0.0.mod". Any number of processes and
@@ -91,10 +92,7 @@ void store_list_add(struct store *store, const char *info_key);
 void store_complain(struct store *store, const struct err *err);
 void store_is_well(struct store *store);
 
-/*
- * Remove what crashes left in tmp/ (older than age_s and locked by nobody)
- * and expired absences. Walks tmp/ and absent/ only.
- */
-void store_sweep(struct store *store, int age_s, int absent_ttl_s);
+/* Remove absences older than ttl_s. For tmp/ see part_sweep(). */
+void store_absence_sweep(struct store *store, int ttl_s);
 
 #endif

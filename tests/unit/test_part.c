@@ -66,10 +66,11 @@ static void test_one_holds_the_others_follow(void **state)
 	assert_int_equal(holder.role, PART_HOLDER);
 	assert_int_equal(part_begin(store, KEY, &follower, &err), 0);
 	assert_int_equal(follower.role, PART_FOLLOWER);
-	assert_false(part_watch(&follower, &seen));
+	assert_false(part_watch(store, &follower, &seen));
 	append(store, &holder, "hello");
+	assert_int_equal(part_reserve(store, &holder, 10, &err), 0); /* makes the file */
 	part_publish(&holder, &record);
-	assert_true(part_watch(&follower, &seen));
+	assert_true(part_watch(store, &follower, &seen));
 	assert_int_equal(seen.valid_bytes, 5);
 	assert_int_equal(seen.length_bytes, 10);
 	assert_false(part_take_over(store, &follower, &is_gone));
@@ -120,7 +121,9 @@ static void test_follower_takes_over_from_the_dead(void **state)
 	assert_int_equal(part_begin(store, KEY, &holder, &err), 0);
 	assert_int_equal(part_begin(store, KEY, &follower, &err), 0);
 	append(store, &holder, "01234");
+	assert_int_equal(part_reserve(store, &holder, 10, &err), 0);
 	part_publish(&holder, &record);
+	assert_true(part_watch(store, &follower, &record));
 	part_close(&holder); /* as a crash does */
 	assert_true(part_take_over(store, &follower, &is_gone));
 	assert_int_equal(follower.valid_bytes, 5);
@@ -157,10 +160,12 @@ static void test_what_a_crash_left_is_not_used(void **state)
 	struct err err = { 0 };
 
 	assert_int_equal(part_begin(store, KEY, &part, &err), 0);
+	assert_int_equal(part_reserve(store, &part, 10, &err), 0);
 	append(store, &part, "junk");
 	part_close(&part);
 	assert_int_equal(part_begin(store, KEY, &part, &err), 0);
 	assert_int_equal(part.role, PART_HOLDER);
+	assert_int_equal(part_reserve(store, &part, 10, &err), 0);
 	assert_int_equal(fstat(part.fd, &st), 0);
 	assert_int_equal(st.st_size, 0);
 	part_discard(store, &part);
@@ -191,8 +196,10 @@ static void test_sweep_takes_the_old_and_unlocked(void **state)
 
 	assert_int_equal(part_begin(place->store, KEY, &held, &err), 0);
 	assert_int_equal(part_begin(place->store, KEY "2", &left, &err), 0);
+	assert_int_equal(part_reserve(place->store, &held, 10, &err), 0);
+	assert_int_equal(part_reserve(place->store, &left, 10, &err), 0);
 	part_close(&left);
-	store_sweep(place->store, 0, 60);
+	part_sweep(place->store, 0);
 	assert_int_equal(faccessat(store_dirfd(place->store), held.name, F_OK, 0), 0);
 	assert_int_not_equal(faccessat(store_dirfd(place->store), left.name, F_OK, 0), 0);
 	part_discard(place->store, &held);
