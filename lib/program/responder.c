@@ -46,14 +46,12 @@ static int on_tick(void *arg)
 {
 	struct responder *r = arg;
 	int64_t now = http_now_ms();
-	int next_ms;
 
 	if (now >= r->sweep_at_ms) {
 		r->sweep_at_ms = now + SWEEP_INTERVAL_MS;
 		work_post(r->work, WORK_BACK, sweep, r);
 	}
-	next_ms = flights_tick(r->proxy.flights);
-	return next_ms < 0 ? (int)(r->sweep_at_ms - now) : next_ms;
+	return flights_tick(r->proxy.flights);
 }
 
 static void on_connection(void *arg, int fd)
@@ -144,7 +142,7 @@ int responder_run_fcgi(const struct config *config, int listen_fd)
 	bool is_clean;
 
 	http_init();
-	fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) | O_NONBLOCK);
+	fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) & ~O_NONBLOCK);
 	if (responder_open(&r, config, listen_fd, config->server.threads, &err) != 0)
 		return refuse(&err);
 	log_write(LOG_INFO, "ready; the cache is '%s'", config->cache.dir);

@@ -9,7 +9,6 @@
 #include "serve/flight_internal.h"
 
 #define TICK_FOLLOWING_MS 2
-#define TICK_WAITING_MS	  50
 
 /* How long a request that has a stale answer waits for a better one. */
 #define STALE_PATIENCE_MS 3000
@@ -48,7 +47,6 @@ static struct flight *flight_new(struct flights *flights, const struct route *ro
 	f->route.path = pool_cstr(pool, str_of(route->path));
 	f->route.key = pool_cstr(pool, str_of(route->key));
 	f->part.fd = -1;
-	f->part.lock_fd = -1;
 	f->length_bytes = -1;
 	f->started_ms = http_now_ms();
 	f->next_same = *row;
@@ -125,6 +123,34 @@ static bool use_store(struct flight *f)
 	return false;
 }
 
+/* Another process refreshes it already: who has an old answer needn't wait. */
+static void let_stale_go(struct flight *f)
+{
+	struct want **link = &f->waiters;
+	struct want *stale = NULL;
+
+	pthread_mutex_lock(&f->home->mutex);
+	while (*link) {
+		struct want *want = *link;
+
+		if (!want->stale) {
+			link = &want->next;
+			continue;
+		}
+		*link = want->next;
+		want->next = stale;
+		stale = want;
+		f->home->parked--;
+	}
+	pthread_mutex_unlock(&f->home->mutex);
+	while (stale) {
+		struct want *next = stale->next;
+
+		answer_stale(f->home->answer, stale);
+		stale = next;
+	}
+}
+
 void flight_start(struct flight *f)
 {
 	struct err err = { 0 };
@@ -139,9 +165,12 @@ void flight_start(struct flight *f)
 	f->owns_part_fd = true;
 	if (f->part.role == PART_SPOOL)
 		store_complain(f->home->store, &err);
-	if (f->part.role == PART_FOLLOWER)
+	if (f->part.role == PART_FOLLOWER) {
+		let_stale_go(f);
 		flight_follow(f, true);
-	else if (!use_store(f))
+		return;
+	}
+	if (!use_store(f))
 		flight_fetch(f);
 }
 
@@ -154,9 +183,7 @@ static void park(struct flight *f, struct want *want)
 	want->deadline_ms = http_now_ms() + patience_ms;
 	want->next = f->waiters;
 	f->waiters = want;
-	/* While any waits the loop ticks; the first one starts that. */
-	if (f->home->parked++ == 0)
-		loop_tick_soon(f->home->answer->loop);
+	f->home->parked++;
 }
 
 /* Join a flight that is there. The mutex is held, and released here. */
@@ -267,8 +294,6 @@ int flights_tick(struct flights *flights)
 	pthread_mutex_lock(&flights->mutex);
 	for (struct flight *f = flights->all; f; f = f->next) {
 		expired = take_expired(f, expired, now);
-		if (f->waiters && next_ms < 0)
-			next_ms = TICK_WAITING_MS;
 		if (f->state != FLIGHT_FOLLOWING)
 			continue;
 		next_ms = TICK_FOLLOWING_MS;

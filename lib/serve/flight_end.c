@@ -50,7 +50,8 @@ void flight_set_proven(struct flight *f, int fd, int64_t size_bytes)
 	f->state = FLIGHT_PROVEN;
 	wants = flight_take_waiters(f);
 	pthread_mutex_unlock(&flights->mutex);
-	loop_poke(flights->answer->loop, f->source);
+	if (f->is_streaming)
+		loop_poke(flights->answer->loop, f->source);
 	answer_all(f, wants);
 }
 

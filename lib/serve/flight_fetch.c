@@ -128,8 +128,9 @@ static int check_body(struct flight *f, struct err *err)
 	}
 }
 
-static void commit(struct flight *f)
+static void commit(void *arg)
 {
+	struct flight *f = arg;
 	struct str ziphash = str_of(f->route.kind == ROUTE_ZIP ? f->zip_result.h1 : "");
 	struct err err = { 0 };
 
@@ -137,8 +138,10 @@ static void commit(struct flight *f)
 			ziphash, &err) == 0 &&
 	    f->route.kind == ROUTE_INFO && f->part.role == PART_HOLDER)
 		store_list_add(f->home->store, f->route.key);
+	flight_end_proven(f);
 }
 
+/* Check the body, and answer; what the disk has to do for it comes after that. */
 static void verify(void *arg)
 {
 	struct flight *f = arg;
@@ -152,13 +155,13 @@ static void verify(void *arg)
 		return;
 	}
 	log_write(LOG_INFO, "%s: fetched %s from %s: %lld bytes in %lld ms", f->id, f->route.path,
-		  f->result->shown, (long long)f->part.write_bytes, (long long)(http_now_ms() - f->started_ms));
+		  f->result->shown, (long long)f->part.write_bytes,
+		  (long long)(http_now_ms() - f->started_ms));
 	if (f->is_streaming)
 		flight_publish(f, PART_PROVEN, NULL);
 	f->owns_part_fd = false; /* the source's from here */
 	flight_set_proven(f, f->part.fd, f->part.write_bytes);
-	commit(f);
-	flight_end_proven(f);
+	work_post(f->home->work, WORK_BACK, commit, f);
 }
 
 static void finish_without_body(void *arg)
@@ -182,8 +185,12 @@ static void on_done(void *arg, const struct upstream_result *result)
 	struct flight *f = arg;
 
 	f->result = result;
-	work_post(f->home->work, WORK_BACK,
-		  result->outcome == UPSTREAM_GOT ? verify : finish_without_body, f);
+	/* What lies in memory is checked in no time: handing it over would take longer. */
+	if (result->outcome == UPSTREAM_GOT && f->part.is_in_memory)
+		verify(f);
+	else
+		work_post(f->home->work, WORK_BACK,
+			  result->outcome == UPSTREAM_GOT ? verify : finish_without_body, f);
 }
 
 void flight_fetch(struct flight *f)

@@ -15,9 +15,10 @@
 #include "base/log.h"
 
 #define EVENTS_MAX	128
-#define ACCEPTS_A_TURN	64
-#define HOUSEKEEPING_MS 1000
+#define HOUSEKEEPING_MS 250
 #define PEEK_BYTES	16384
+#define ACCEPT_LOOK_S	1
+#define ACCEPT_PAUSE_US 50000
 
 /* An accepted connection whose request isn't complete yet. */
 struct connection {
@@ -32,23 +33,25 @@ struct loop {
 	struct work *work;
 	struct loop_hooks hooks;
 	int listen_fd;
-	bool is_listening;
 	int epoll_fd, wake_fd, signal_fd;
 	struct connection *connections;
 	struct http_request *streams;
 	atomic_int held;
 	atomic_bool has_broken;
 	atomic_bool must_tick;
-	bool is_stopping;
+	atomic_bool is_stopping;
+	int accepting_n;
+	pthread_t *accepting;
 	int64_t stop_at_ms, tick_at_ms, housekeeping_ms;
 
-	pthread_mutex_t mutex; /* guards the two below */
+	pthread_mutex_t mutex; /* guards the three below */
+	struct connection *incomplete;
 	struct http_request *incoming;
 	struct http_source *poked;
 };
 
 /* What an epoll event belongs to is told by the low bits of its data. */
-enum { TAG_STREAM, TAG_CONNECTION, TAG_LISTEN, TAG_WAKE, TAG_SIGNAL };
+enum { TAG_STREAM, TAG_CONNECTION, TAG_WAKE, TAG_SIGNAL };
 #define TAG_MASK 7ULL
 
 static int watch(struct loop *loop, int op, int fd, uint32_t events, const void *p, unsigned int tag)
@@ -80,7 +83,9 @@ void loop_hold(struct loop *loop)
 
 void loop_release(struct loop *loop)
 {
-	if (atomic_fetch_sub(&loop->held, 1) == 1)
+	/* Only who waits for the end wants to know. */
+	if (atomic_fetch_sub(&loop->held, 1) == 1 &&
+	    (loop->listen_fd < 0 || atomic_load(&loop->is_stopping)))
 		wake(loop);
 }
 
@@ -195,42 +200,6 @@ static void stream_step(struct loop *loop, struct http_request *r)
 		stream_end(loop, r, HTTP_BROKEN);
 }
 
-static void take_incoming(struct loop *loop)
-{
-	struct http_request *r;
-	struct http_source *source;
-
-	pthread_mutex_lock(&loop->mutex);
-	r = loop->incoming;
-	loop->incoming = NULL;
-	source = loop->poked;
-	loop->poked = NULL;
-	pthread_mutex_unlock(&loop->mutex);
-	while (r) {
-		struct http_request *next = r->next;
-
-		stream_add(loop, r);
-		if (!poll_stream(loop, r))
-			stream_end(loop, r, HTTP_BROKEN);
-		else /* the source may have grown before it was here */
-			stream_step(loop, r);
-		r = next;
-	}
-	while (source) {
-		struct http_source *next = source->next_poked;
-		struct http_request *next_stream;
-
-		atomic_store(&source->is_poked, false);
-		for (r = source->streams; r; r = next_stream) {
-			next_stream = r->next;
-			if (r->is_starved || atomic_load(&source->state) == SOURCE_FAILED)
-				stream_step(loop, r);
-		}
-		http_source_unref(source);
-		source = next;
-	}
-}
-
 /*
  * Is the whole FastCGI request here? Then reading it blocks nobody. Up to
  * the end of its body, though nobody reads that: mod_proxy_fcgi answers
@@ -296,61 +265,134 @@ static void on_readable(struct loop *loop, struct connection *c)
 	}
 }
 
-static void connection_add(struct loop *loop, int fd)
+static void connection_add(struct loop *loop, struct connection *c)
 {
-	struct connection *c = mem_alloc(sizeof(*c));
-	struct timeval timeout = { .tv_sec = loop->config->server.request_timeout_s };
-	bool is_closed;
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	*c = (struct connection){ .fd = fd, .since_ms = http_now_ms(), .loop = loop };
-	if (is_complete(fd, &is_closed)) { /* as nearly always */
-		loop_hold(loop);
-		work_post(loop->work, WORK_FRONT, read_connection, c);
-		return;
-	}
+	c->prev = NULL;
 	c->next = loop->connections;
 	if (c->next)
 		c->next->prev = c;
 	loop->connections = c;
-	loop_hold(loop);
 	/* Edge-triggered: asked again only when more of the request has come. */
-	if (watch(loop, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, c, TAG_CONNECTION) != 0)
+	if (watch(loop, EPOLL_CTL_ADD, c->fd, EPOLLIN | EPOLLRDHUP | EPOLLET, c, TAG_CONNECTION) != 0)
 		connection_close(loop, c);
 }
 
-static void stop_listening(struct loop *loop)
+static void take_incoming(struct loop *loop)
 {
-	if (loop->is_listening)
-		epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, loop->listen_fd, NULL);
-	loop->is_listening = false;
+	struct http_request *r;
+	struct http_source *source;
+	struct connection *c;
+
+	pthread_mutex_lock(&loop->mutex);
+	c = loop->incomplete;
+	loop->incomplete = NULL;
+	r = loop->incoming;
+	loop->incoming = NULL;
+	source = loop->poked;
+	loop->poked = NULL;
+	pthread_mutex_unlock(&loop->mutex);
+	while (c) {
+		struct connection *next = c->next;
+
+		connection_add(loop, c);
+		c = next;
+	}
+	while (r) {
+		struct http_request *next = r->next;
+
+		stream_add(loop, r);
+		if (!poll_stream(loop, r))
+			stream_end(loop, r, HTTP_BROKEN);
+		else /* the source may have grown before it was here */
+			stream_step(loop, r);
+		r = next;
+	}
+	while (source) {
+		struct http_source *next = source->next_poked;
+		struct http_request *next_stream;
+
+		atomic_store(&source->is_poked, false);
+		for (r = source->streams; r; r = next_stream) {
+			next_stream = r->next;
+			if (r->is_starved || atomic_load(&source->state) == SOURCE_FAILED)
+				stream_step(loop, r);
+		}
+		http_source_unref(source);
+		source = next;
+	}
 }
 
-static void start_listening(struct loop *loop)
+/* In an accepting thread: answer it here if its request is there already. */
+static void on_accepted(struct loop *loop, int fd)
 {
-	if (loop->listen_fd < 0 || loop->is_listening || loop->is_stopping)
+	struct timeval timeout = { .tv_sec = loop->config->server.request_timeout_s };
+	struct connection *c;
+	bool is_closed;
+
+	loop_hold(loop);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	if (is_complete(fd, &is_closed)) {
+		loop->hooks.on_connection(loop->hooks.arg, fd);
 		return;
-	/* Exclusive: one of the processes that share the socket wakes up. */
-	loop->is_listening = watch(loop, EPOLL_CTL_ADD, loop->listen_fd,
-				   EPOLLIN | EPOLLEXCLUSIVE, NULL, TAG_LISTEN) == 0;
+	}
+	c = mem_alloc(sizeof(*c));
+	*c = (struct connection){ .fd = fd, .since_ms = http_now_ms(), .loop = loop };
+	pthread_mutex_lock(&loop->mutex);
+	c->next = loop->incomplete;
+	loop->incomplete = c;
+	pthread_mutex_unlock(&loop->mutex);
+	wake(loop);
 }
 
-static void accept_some(struct loop *loop)
+static void *accept_all(void *arg)
 {
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+	struct loop *loop = arg;
+
+	while (!atomic_load(&loop->is_stopping)) {
 		int fd = accept4(loop->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			connection_add(loop, fd);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			on_accepted(loop, fd);
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			log_write(LOG_ERROR, "cannot accept: %s", strerror(errno));
-			stop_listening(loop); /* housekeeping tries again */
+			usleep(ACCEPT_PAUSE_US);
+		} else if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED) {
+			log_write(LOG_ERROR, "cannot accept any more: %s", strerror(errno));
+			break;
 		}
-		if (errno != EINTR && errno != ECONNABORTED)
-			return;
 	}
+	return NULL;
+}
+
+static void on_wake_signal(int number)
+{
+	(void)number; /* accept4(2) ends with EINTR, that is all */
+}
+
+static void start_accepting(struct loop *loop)
+{
+	struct timeval timeout = { .tv_sec = ACCEPT_LOOK_S };
+	struct sigaction action = { .sa_handler = on_wake_signal };
+	int n = loop->listen_fd < 0 ? 0 : loop->config->server.threads;
+
+	/* Should the signal come just before accept4(2), this ends the wait. */
+	setsockopt(loop->listen_fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	sigaction(SIGUSR2, &action, NULL);
+	loop->accepting = mem_alloc((size_t)n * sizeof(*loop->accepting));
+	for (; loop->accepting_n < n; loop->accepting_n++)
+		if (pthread_create(&loop->accepting[loop->accepting_n], NULL, accept_all, loop) != 0)
+			break;
+	if (n > 0 && loop->accepting_n == 0)
+		log_write(LOG_ERROR, "cannot start a thread that accepts");
+}
+
+static void end_accepting(struct loop *loop)
+{
+	for (int i = 0; i < loop->accepting_n; i++)
+		pthread_kill(loop->accepting[i], SIGUSR2);
+	for (int i = 0; i < loop->accepting_n; i++)
+		pthread_join(loop->accepting[i], NULL);
+	loop->accepting_n = 0;
 }
 
 static void begin_stop(struct loop *loop)
@@ -359,10 +401,9 @@ static void begin_stop(struct loop *loop)
 
 	if (read(loop->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (loop->is_stopping)
+	if (atomic_exchange(&loop->is_stopping, true))
 		return;
-	stop_listening(loop);
-	loop->is_stopping = true;
+	end_accepting(loop);
 	loop->stop_at_ms = http_now_ms() + loop->config->server.stop_timeout_s * 1000LL;
 	log_write(LOG_INFO, "stopping; %d under way", atomic_load(&loop->held));
 }
@@ -402,7 +443,7 @@ static void housekeeping(struct loop *loop)
 	loop->housekeeping_ms = now + HOUSEKEEPING_MS;
 	check_timeouts(loop, now);
 	check_streams(loop, now);
-	start_listening(loop);
+	atomic_store(&loop->must_tick, true); /* so deadlines need no wake-up of their own */
 }
 
 static void on_stream_event(struct loop *loop, struct http_request *r, uint32_t events)
@@ -425,9 +466,6 @@ static void on_event(struct loop *loop, const struct epoll_event *event)
 		break;
 	case TAG_CONNECTION:
 		on_readable(loop, p);
-		break;
-	case TAG_LISTEN:
-		accept_some(loop);
 		break;
 	case TAG_SIGNAL:
 		begin_stop(loop);
@@ -471,15 +509,15 @@ bool loop_run(struct loop *loop)
 	struct epoll_event events[EVENTS_MAX];
 	bool is_clean = true;
 
-	start_listening(loop);
+	start_accepting(loop);
 	while (!is_over(loop, &is_clean)) {
 		int n = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
 
 		for (int i = 0; i < n; i++)
 			on_event(loop, &events[i]);
 		take_incoming(loop);
-		tick(loop);
 		housekeeping(loop);
+		tick(loop);
 	}
 	return is_clean;
 }
@@ -523,6 +561,7 @@ void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
+	free(loop->accepting);
 	close(loop->epoll_fd);
 	close(loop->wake_fd);
 	close(loop->signal_fd);

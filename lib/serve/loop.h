@@ -1,9 +1,11 @@
 /*
- * loop.h - the event loop of a process: accepts connections, waits for their
- * first request, and sends the bodies that take a while.
+ * loop.h - how a process spends its time: threads that accept, and an event
+ * loop for what takes a while.
  *
- * A connection costs a descriptor, not a thread, while its request is not
- * complete, while it waits for an upstream, and while its reader is slow.
+ * A thread that accepts a connection answers it by itself if the request is
+ * there, as it nearly always is: no hand-over. Everything else costs a
+ * descriptor, not a thread: a request that isn't complete yet, one that waits
+ * for an upstream, a body whose reader is slow.
  */
 #ifndef SERVE_LOOP_H
 #define SERVE_LOOP_H
@@ -15,14 +17,17 @@
 struct loop;
 
 struct loop_hooks {
-	/* A complete request waits on this connection; called by a worker. */
+	/* A complete request waits on this connection; from an accepting thread, or a worker. */
 	void (*on_connection)(void *arg, int fd);
-	/* Called in the loop; returns in how many ms it wants to be called again; -1: not at all. */
+	/*
+	 * Called in the loop, four times a second. Returns in how many ms it
+	 * wants to be called before that; -1: not at all.
+	 */
 	int (*on_tick)(void *arg);
 	void *arg;
 };
 
-/* listen_fd -1: there is one request, already read (CGI). */
+/* listen_fd: blocking; -1: there is one request, already read (CGI). */
 struct loop *loop_new(const struct config *config, struct work *work, int listen_fd,
 		      const struct loop_hooks *hooks, struct err *err);
 void loop_free(struct loop *loop);

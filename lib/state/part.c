@@ -36,11 +36,13 @@ static uint64_t record_sum(const struct part_record *record)
 }
 
 /* Other descriptors of the file may stay open for long: the lock goes by itself. */
-static void unlock(const struct part *part)
+static void unlock(struct part *part)
 {
 	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = part->lock_at, .l_len = 1 };
 
-	fcntl(part->lock_fd, F_OFD_SETLK, &lock);
+	if (part->has_lock)
+		fcntl(part->lock_fd, F_OFD_SETLK, &lock);
+	part->has_lock = false;
 }
 
 static int64_t lock_at(struct str file_name)
@@ -90,7 +92,7 @@ static int spool_open(struct err *err)
 	return fd;
 }
 
-static bool try_lock(int lock_fd, int64_t at)
+static bool lock_byte(int lock_fd, int64_t at)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
 	int rc;
@@ -101,26 +103,14 @@ static bool try_lock(int lock_fd, int64_t at)
 	return rc == 0;
 }
 
-static int lock_open(struct store *store, struct err *err)
-{
-	int fd = store_dirfd(store) < 0
-			 ? err_set(err, ERR_NO_SPACE, "no usable cache directory")
-			 : file_open(store_dirfd(store), "lock", O_RDWR | O_CREAT, 0644, err);
-
-	if (fd == FILE_ABSENT)
-		return err_set(err, ERR_NO_SPACE, "cannot open 'lock': the cache directory is gone");
-	return fd;
-}
-
 int part_begin(struct store *store, const char *key, struct part *part,
 	       struct err *err)
 {
 	*part = (struct part){ .fd = -1 };
 	set_name(part, key);
-	part->lock_fd = lock_open(store, err);
-	part->role = part->lock_fd < 0				 ? PART_SPOOL
-		     : try_lock(part->lock_fd, part->lock_at) ? PART_HOLDER
-								 : PART_FOLLOWER;
+	part->lock_fd = store_lock_fd(store, err);
+	part->has_lock = part->lock_fd >= 0 && lock_byte(part->lock_fd, part->lock_at);
+	part->role = part->lock_fd < 0 ? PART_SPOOL : part->has_lock ? PART_HOLDER : PART_FOLLOWER;
 	if (part->role == PART_FOLLOWER)
 		return 0;
 	part->is_in_memory = true;
@@ -137,7 +127,8 @@ bool part_take_over(struct store *store, struct part *part, bool *is_gone)
 	struct part_record record;
 
 	*is_gone = false;
-	if (!try_lock(part->lock_fd, part->lock_at))
+	part->has_lock = lock_byte(part->lock_fd, part->lock_at);
+	if (!part->has_lock)
 		return false;
 	if (!is_same_file(store, part)) {
 		*is_gone = true;
@@ -418,10 +409,8 @@ void part_close(struct part *part)
 {
 	if (part->fd >= 0)
 		close(part->fd);
-	if (part->lock_fd >= 0)
-		close(part->lock_fd);
+	unlock(part);
 	part->fd = -1;
-	part->lock_fd = -1;
 }
 
 /* What lies in tmp/ under this name for age_s, and nobody holds, is of no use any more. */
@@ -435,7 +424,7 @@ static void sweep_file(int dirfd, const char *name, int age_s, int lock_fd)
 	    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
 	    time(NULL) - st.st_mtime < age_s)
 		return;
-	if (is_part && !try_lock(lock_fd, lock_at(text)))
+	if (is_part && !lock_byte(lock_fd, lock_at(text)))
 		return;
 	log_write(LOG_INFO, "removing 'tmp/%s', left by a crash", name);
 	unlinkat(dirfd, name, 0);
@@ -444,7 +433,9 @@ static void sweep_file(int dirfd, const char *name, int age_s, int lock_fd)
 void part_sweep(struct store *store, int age_s)
 {
 	struct err ignored = { 0 };
-	int lock_fd = lock_open(store, &ignored);
+	/* Of its own: by the store's descriptor our own locks would not be seen. */
+	int lock_fd = store_dirfd(store) < 0 ? -1
+					     : file_open(store_dirfd(store), "lock", O_RDWR, 0, &ignored);
 	int fd = lock_fd < 0 ? -1
 			     : file_open(store_dirfd(store), "tmp", O_RDONLY | O_DIRECTORY, 0, &ignored);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;

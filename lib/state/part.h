@@ -3,7 +3,7 @@
  *
  * Of each key one process, on any host that shares the store, is the holder:
  * it has the lock of the key's byte in the file lock (fcntl(2), F_OFD_SETLK), and
- * it alone fetches. A crash frees the lock by itself, and a follower takes
+ * it alone fetches; within the process, flight sees to that. A crash frees the lock by itself, and a follower takes
  * over. No file is made for the lock, since that is what a small miss would
  * mostly wait for (0.8 ms on an ext4 that has deleted much lately).
  *
@@ -47,7 +47,8 @@ struct part_record {
 
 struct part {
 	int fd; /* of the bytes; -1: a follower that has seen none yet */
-	int lock_fd;
+	int lock_fd; /* the store's */
+	bool has_lock;
 	enum part_role role;
 	bool is_in_memory;   /* fd isn't the file below yet */
 	char name[64];	     /* below the cache directory */

@@ -19,6 +19,7 @@
 
 struct store {
 	int dirfd;
+	atomic_int lock_fd; /* -1 until it is wanted */
 	char *dir;
 	atomic_bool is_broken; /* the last write failed, and it was said */
 };
@@ -45,6 +46,7 @@ struct store *store_open(const char *dir)
 	struct err err = { 0 };
 
 	store->dirfd = -1;
+	atomic_init(&store->lock_fd, -1);
 	store->dir = mem_strdup(str_of(dir));
 	if (open_dirs(store, &err) != 0)
 		store_complain(store, &err);
@@ -57,6 +59,8 @@ void store_close(struct store *store)
 		return;
 	if (store->dirfd >= 0)
 		close(store->dirfd);
+	if (atomic_load(&store->lock_fd) >= 0)
+		close(atomic_load(&store->lock_fd));
 	free(store->dir);
 	free(store);
 }
@@ -64,6 +68,24 @@ void store_close(struct store *store)
 int store_dirfd(const struct store *store)
 {
 	return store->dirfd;
+}
+
+int store_lock_fd(struct store *store, struct err *err)
+{
+	int fd = atomic_load(&store->lock_fd), none = -1;
+
+	if (fd >= 0)
+		return fd;
+	if (store->dirfd < 0)
+		return err_set(err, ERR_NO_SPACE, "no usable cache directory");
+	fd = file_open(store->dirfd, "lock", O_RDWR | O_CREAT, 0644, err);
+	if (fd == FILE_ABSENT)
+		return err_set(err, ERR_NO_SPACE, "cannot open 'lock': the cache directory is gone");
+	if (fd >= 0 && !atomic_compare_exchange_strong(&store->lock_fd, &none, fd)) {
+		close(fd); /* another thread was quicker; no lock was taken by it yet */
+		fd = none;
+	}
+	return fd;
 }
 
 void store_complain(struct store *store, const struct err *err)

@@ -59,6 +59,12 @@ void store_close(struct store *store);
 /* Descriptor of the cache directory, or -1; the store keeps it. */
 int store_dirfd(const struct store *store);
 
+/*
+ * Descriptor of the file "lock", or FILE_ABSENT or -1 as file_open(); the
+ * store keeps it. Locks taken by it exclude other processes, not ourselves.
+ */
+int store_lock_fd(struct store *store, struct err *err);
+
 /* Returns 0 with *file set, FILE_ABSENT, or -1: then warn and go on. */
 int store_find(struct store *store, const char *key, struct store_file *file,
 	       struct err *err);

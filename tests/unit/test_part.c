@@ -21,6 +21,7 @@
 struct place {
 	char dir[64];
 	struct store *store;
+	struct store *other; /* as another process has it open */
 };
 
 static int setup(void **state)
@@ -30,6 +31,7 @@ static int setup(void **state)
 	snprintf(place->dir, sizeof(place->dir), "/tmp/goproxy-unit-XXXXXX");
 	assert_non_null(mkdtemp(place->dir));
 	place->store = store_open(place->dir);
+	place->other = store_open(place->dir);
 	*state = place;
 	return 0;
 }
@@ -40,6 +42,7 @@ static int teardown(void **state)
 	char command[128];
 
 	store_close(place->store);
+	store_close(place->other);
 	snprintf(command, sizeof(command), "rm -rf %s", place->dir);
 	assert_int_equal(system(command), 0);
 	free(place);
@@ -56,6 +59,7 @@ static void append(struct store *store, struct part *part, const char *text)
 static void test_one_holds_the_others_follow(void **state)
 {
 	struct store *store = ((struct place *)*state)->store;
+	struct store *other = ((struct place *)*state)->other;
 	struct part holder, follower;
 	struct part_record record = { .state = PART_GROWING, .length_bytes = 10, .mtime = 7 };
 	struct part_record seen;
@@ -64,20 +68,20 @@ static void test_one_holds_the_others_follow(void **state)
 
 	assert_int_equal(part_begin(store, KEY, &holder, &err), 0);
 	assert_int_equal(holder.role, PART_HOLDER);
-	assert_int_equal(part_begin(store, KEY, &follower, &err), 0);
+	assert_int_equal(part_begin(other, KEY, &follower, &err), 0);
 	assert_int_equal(follower.role, PART_FOLLOWER);
-	assert_false(part_watch(store, &follower, &seen));
+	assert_false(part_watch(other, &follower, &seen));
 	append(store, &holder, "hello");
 	assert_int_equal(part_reserve(store, &holder, 10, &err), 0); /* makes the file */
 	part_publish(&holder, &record);
-	assert_true(part_watch(store, &follower, &seen));
+	assert_true(part_watch(other, &follower, &seen));
 	assert_int_equal(seen.valid_bytes, 5);
 	assert_int_equal(seen.length_bytes, 10);
-	assert_false(part_take_over(store, &follower, &is_gone));
+	assert_false(part_take_over(other, &follower, &is_gone));
 	assert_false(is_gone);
 	append(store, &holder, "world");
 	assert_int_equal(part_commit(store, &holder, KEY, 10, 1234567890, STR("h1:x"), &err), 0);
-	assert_false(part_take_over(store, &follower, &is_gone));
+	assert_false(part_take_over(other, &follower, &is_gone));
 	assert_true(is_gone);
 	part_close(&holder);
 	part_close(&follower);
@@ -113,25 +117,26 @@ static void test_commit_leaves_the_object_and_its_hash(void **state)
 static void test_follower_takes_over_from_the_dead(void **state)
 {
 	struct store *store = ((struct place *)*state)->store;
+	struct store *other = ((struct place *)*state)->other;
 	struct part holder, follower;
 	struct part_record record = { .state = PART_GROWING, .length_bytes = 10 };
 	struct err err = { 0 };
 	bool is_gone;
 
 	assert_int_equal(part_begin(store, KEY, &holder, &err), 0);
-	assert_int_equal(part_begin(store, KEY, &follower, &err), 0);
+	assert_int_equal(part_begin(other, KEY, &follower, &err), 0);
 	append(store, &holder, "01234");
 	assert_int_equal(part_reserve(store, &holder, 10, &err), 0);
 	part_publish(&holder, &record);
-	assert_true(part_watch(store, &follower, &record));
+	assert_true(part_watch(other, &follower, &record));
 	part_close(&holder); /* as a crash does */
-	assert_true(part_take_over(store, &follower, &is_gone));
+	assert_true(part_take_over(other, &follower, &is_gone));
 	assert_int_equal(follower.valid_bytes, 5);
-	append(store, &follower, "012");
+	append(other, &follower, "012");
 	assert_int_equal(follower.valid_bytes, 5);
-	append(store, &follower, "3456789");
+	append(other, &follower, "3456789");
 	assert_int_equal(follower.valid_bytes, 10);
-	part_discard(store, &follower);
+	part_discard(other, &follower);
 	part_close(&follower);
 }
 
