@@ -46,8 +46,8 @@ else
 Q := @
 endif
 
-.PHONY: objects tests all help run deps install clean test check check-unit check-black-box check-servers \
-	check-san check-warnings lint layers format cover fuzz bench check-live check-go packages-check
+.PHONY: objects tests all help run deps install clean test check lint layers format cover fuzz bench \
+	check-go check-live
 
 all: deps $(PROGRAM) ## build the program (the default)
 
@@ -95,7 +95,6 @@ install: $(PROGRAM) ## install below DESTDIR and PREFIX
 	install -m 755 httpd-examples/spawn-fcgi.sh $(DESTDIR)$(PREFIX)/share/goproxy/httpd-examples
 
 QUICK_T := tests/t/05-config.t tests/t/10-cgi.t tests/t/20-fastcgi.t
-SLOW_T := tests/t/30-webservers.t tests/t/50-faults.t tests/t/55-kill.t
 RUN_T := GOPROXY_FCGI=$(PROGRAM) tests/t/run
 
 tests: $(PROGRAM) $(UNIT) $(FUZZ_RUN) build/fixture
@@ -141,6 +140,14 @@ build/bench/%: tests/bench/%.c | deps
 bench: $(PROGRAM) build/fixture build/bench/load build/bench/hello ## compare with peers and limits: ROWS="herd cold hang rates kill"
 	@httpd-examples/packages check
 	@python3 tests/bench/bench.py $(ROWS)
+
+check-go: all build/fixture ## the go command's own test scripts through nginx and us
+	@httpd-examples/packages check
+	@GOPROXY_FCGI=$(PROGRAM) tests/t/run -t 1500 tests/t/40-go.t
+
+check-live: all build/fixture ## a real project, from `go env GOPROXY`, through every server
+	@httpd-examples/packages check
+	@GOPROXY_FCGI=$(PROGRAM) tests/t/run -t 1500 tests/t/70-live.t
 
 clean: ## remove what was built
 	rm -rf build

@@ -298,7 +298,7 @@ static int check_hop(struct fetch_transfer *t, const char *url, bool *is_trusted
 	else if (old && strcasecmp(old, "https") == 0 && strcmp(scheme, "http") == 0)
 		err_set(err, ERR_BAD_UPSTREAM, "redirects from https to http, which is refused");
 	else if (++t->redirects > FETCH_REDIRECTS_MAX)
-		err_set(err, ERR_BAD_UPSTREAM, "redirects more than %d times", FETCH_REDIRECTS_MAX);
+		err_set(err, ERR_BAD_UPSTREAM, "stopped after %d redirects", FETCH_REDIRECTS_MAX);
 	else
 		rc = 0;
 	*is_trusted = rc == 0 && is_host_trusted(t->fetch->config, u);

@@ -109,8 +109,12 @@ static void ask_element(struct upstream_state *s)
 	s->tries = 0;
 	s->is_probing = false;
 	if (call->sumdb) {
-		while (s->at < chain->n && chain->elements[s->at].kind != CHAIN_URL)
-			s->at = chain->n;
+		if (s->at < chain->n && chain->elements[s->at].kind == CHAIN_OFF) {
+			end_of_chain(s, CHAIN_OFF);
+			return;
+		}
+		if (s->at < chain->n && chain->elements[s->at].kind == CHAIN_DIRECT)
+			s->at = chain->n; /* the database's own URL */
 	} else if (s->at == chain->n) {
 		give_up(s);
 		return;
@@ -136,7 +140,7 @@ static void go_on(struct upstream_state *s, bool is_absent)
 		give_up(s);
 		return;
 	}
-	if (!is_absent && !s->call->sumdb && !chain->elements[s->at].any_error) {
+	if (!is_absent && !chain->elements[s->at].any_error) {
 		give_up(s);
 		return;
 	}
@@ -160,6 +164,24 @@ static struct str first_line(struct str text)
 	return str_head(str_trim(line), 200);
 }
 
+/* With a blank before it; HTTP/2 sends none (RFC 9110, 15). */
+static const char *reason_of(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {
+		{ 400, " Bad Request" }, { 401, " Unauthorized" }, { 403, " Forbidden" },
+		{ 429, " Too Many Requests" }, { 500, " Internal Server Error" },
+		{ 502, " Bad Gateway" }, { 503, " Service Unavailable" }, { 504, " Gateway Timeout" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "";
+}
+
 static void note_failure(struct upstream_state *s, const struct fetch_answer *answer)
 {
 	if (answer->err.kind != ERR_NONE) {
@@ -171,8 +193,8 @@ static void note_failure(struct upstream_state *s, const struct fetch_answer *an
 		if (str_has_prefix(line, STR("<")))
 			line.n = 0; /* markup says nothing to a person at a terminal */
 		err_set(&s->failure, answer->status == 504 ? ERR_TIMEOUT : ERR_BAD_UPSTREAM,
-			"%s: answered %d%s%.*s", s->shown, answer->status,
-			line.n > 0 ? ": " : "", STR_ARG(line));
+			"%s: answered %d%s%s%.*s", s->shown, answer->status,
+			reason_of(answer->status), line.n > 0 ? ": " : "", STR_ARG(line));
 	}
 	log_write(LOG_WARN, "%s: upstream failed, %s, try %d, %s", s->call->id,
 		  s->call->path, s->tries, s->failure.text);

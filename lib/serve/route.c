@@ -267,6 +267,19 @@ static int check_possible(const struct route *route, struct err *err)
 	return 0;
 }
 
+/*
+ * "v2.0.0" of a path without a major version exists as v2.0.0+incompatible
+ * alone, but the go command may ask for it by the tag's name, as a query.
+ */
+static bool may_be_incompatible(const struct route *route)
+{
+	struct str prefix, path_major, major = version_major(route->version);
+
+	return module_has_valid_major(route->module, &prefix, &path_major) && path_major.n == 0 &&
+	       version_build(route->version).n == 0 && !str_is_equal(major, STR("v0")) &&
+	       !str_is_equal(major, STR("v1"));
+}
+
 static int parse_version(struct pool *pool, struct str path, struct str file, struct route *route,
 			 struct err *err)
 {
@@ -277,6 +290,8 @@ static int parse_version(struct pool *pool, struct str path, struct str file, st
 	if (version_unescape(pool, str_head(file, (size_t)dot), &route->version, err) != 0 ||
 	    set_kind(route, str_skip(file, (size_t)dot + 1), err) != 0)
 		return -1;
+	if (route->kind == ROUTE_INFO && may_be_incompatible(route))
+		route->kind = ROUTE_QUERY;
 	set_object(route, pool, path, route->kind == ROUTE_QUERY ? "mutable" : "download");
 	return route->kind == ROUTE_QUERY ? 0 : check_possible(route, err);
 }
