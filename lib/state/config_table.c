@@ -126,8 +126,8 @@ void config_option_allowed(const struct config_option *option, struct buf *buf)
 		[CONFIG_PREFIX] = "nothing, or a path that begins with '/' and doesn't end in '/'",
 		[CONFIG_HOSTS] = "HOST or HOST:PORT, separated by ',', or nothing",
 		[CONFIG_LEVEL] = "error, warn, info or debug",
-		[CONFIG_LISTEN] = "unix:/absolute/path or ADDRESS:PORT, "
-				  "an IPv6 ADDRESS in brackets",
+		[CONFIG_LISTEN] =
+			"unix:/absolute/path or ADDRESS:PORT, an IPv6 ADDRESS in brackets",
 		[CONFIG_CHAIN] = "https:// or http:// URLs, direct or off, separated by ',' or '|'",
 		[CONFIG_SUMDB] = "pairs \"name url\", separated by ',', or nothing",
 	};
