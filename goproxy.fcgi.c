@@ -3,6 +3,7 @@
  *
  * Reads the command line and hands over to lib/program.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,9 +114,14 @@ static int run(const struct command_line *line, const char *program_path)
 int main(int argc, char **argv)
 {
 	struct command_line line = { 0 };
+	int fd;
 	bool is_cgi = getenv("REQUEST_METHOD") != NULL;
 	int status = -1;
 
+	/* What is closed here would be taken by a file of ours. */
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+		;
+	close(fd);
 	/* A CGI process' arguments come from the query: never ours to read (RFC 3875, 4.4). */
 	if (!is_cgi || is_listening(STDIN_FILENO))
 		status = parse(argc, argv, &line);

@@ -263,7 +263,11 @@ static int open_parent(int dirfd, const char *path, const char **name)
 	char parent[PATH_MAX];
 
 	*name = strrchr(path, '/');
-	if (!*name || *name == path || (size_t)(*name - path) >= sizeof(parent)) {
+	if (!*name) {
+		*name = path;
+		return open_below(dirfd, ".", O_PATH | O_DIRECTORY, 0);
+	}
+	if (*name == path || (size_t)(*name - path) >= sizeof(parent)) {
 		errno = EINVAL;
 		return -1;
 	}

@@ -56,8 +56,7 @@ ssize_t file_read_at(int fd, void *bytes, size_t n, off_t offset,
 		     struct err *err);
 
 /*
- * rename(2) below dirfd; missing parents of path, which has at least one, are
- * made. Returns 0 or -1.
+ * rename(2) below dirfd; missing parents of path are made. Returns 0 or -1.
  */
 int file_rename(int dirfd, const char *from, const char *path,
 		struct err *err);

@@ -30,7 +30,8 @@ struct fetch_transfer {
 	struct fetch_answer answer;
 	struct err failure; /* of a callback of ours */
 	bool has_started;
-	bool is_redirected;
+	bool is_sent; /* the request is out: silence counts from here */
+	int64_t deadline_ms;
 	int redirects;
 	int64_t body_bytes;
 	int64_t heard_ms; /* when the last byte came */
@@ -190,10 +191,12 @@ static bool is_host_trusted(const struct config *config, CURLU *u)
 static void set_limits(struct fetch_transfer *t)
 {
 	const struct config *config = t->fetch->config;
+	int64_t left_ms = t->deadline_ms - now_ms();
 	CURL *e = t->easy;
 
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, config->upstream.connect_timeout_s * 1000L);
-	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, t->call->total_timeout_s * 1000L);
+	/* One deadline for all redirects; 0 would mean none. */
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(left_ms > 1 ? left_ms : 1));
 }
 
 static void set_identity(CURL *e, const struct config *config)
@@ -207,10 +210,22 @@ static void set_identity(CURL *e, const struct config *config)
 		curl_easy_setopt(e, CURLOPT_CAINFO, config->upstream.ca_file);
 }
 
+static int on_request(void *arg, char *from, char *to, int from_port, int to_port)
+{
+	struct fetch_transfer *t = arg;
+
+	t->is_sent = true;
+	t->heard_ms = now_ms();
+	return CURL_PREREQFUNC_OK;
+}
+
 static void set_options(struct fetch_transfer *t, const char *url)
 {
 	CURL *e = t->easy;
 
+	t->is_sent = false;
+	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_request);
+	curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
 	curl_easy_setopt(e, CURLOPT_URL, url);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
@@ -273,6 +288,7 @@ static void transfer_start(struct fetch *fetch, struct fetch_call *call)
 	t->answer.length_bytes = -1;
 	buf_init(&t->answer.text, FETCH_TEXT_MAX);
 	t->heard_ms = now_ms();
+	t->deadline_ms = t->heard_ms + call->total_timeout_s * 1000LL;
 	t->next = fetch->transfers;
 	if (t->next)
 		t->next->prev = t;
@@ -294,7 +310,8 @@ static int check_hop(struct fetch_transfer *t, const char *url, bool *is_trusted
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
 		err_set(err, ERR_BAD_UPSTREAM, "redirects to what isn't an http or https URL");
 	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-		err_set(err, ERR_BAD_UPSTREAM, "redirects to the scheme '%s', only http and https are followed", scheme);
+		err_set(err, ERR_BAD_UPSTREAM,
+			"redirects to the scheme '%s', only http and https are followed", scheme);
 	else if (old && strcasecmp(old, "https") == 0 && strcmp(scheme, "http") == 0)
 		err_set(err, ERR_BAD_UPSTREAM, "redirects from https to http, which is refused");
 	else if (++t->redirects > FETCH_REDIRECTS_MAX)
@@ -305,6 +322,17 @@ static int check_hop(struct fetch_transfer *t, const char *url, bool *is_trusted
 	curl_free(scheme);
 	curl_url_cleanup(u);
 	return rc;
+}
+
+static bool has_environment_proxy(void)
+{
+	static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+					     "ALL_PROXY" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (getenv(names[i]) && *getenv(names[i]))
+			return true;
+	return false;
 }
 
 /* Follow a redirect: true if the transfer goes on. */
@@ -326,7 +354,8 @@ static bool follow(struct fetch_transfer *t)
 	buf_clear(&t->answer.text);
 	curl_easy_reset(t->easy);
 	set_options(t, hop);
-	if (!is_trusted) {
+	/* Through a proxy of the environment no address is seen but the proxy's own. */
+	if (!is_trusted && !has_environment_proxy()) {
 		curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
 		curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
 	}
@@ -392,7 +421,8 @@ static void end_silent(struct fetch *fetch)
 	fetch->silence_at_ms = now + SILENCE_LOOK_MS;
 	for (struct fetch_transfer *t = fetch->transfers; t; t = next) {
 		next = t->next;
-		if (now - t->heard_ms < limit_ms)
+		/* Connecting has its own limit, and waiting for a connection isn't silence. */
+		if (!t->is_sent || now - t->heard_ms < limit_ms)
 			continue;
 		err_set(&t->failure, ERR_TIMEOUT, "silent for %d s",
 			fetch->config->upstream.silence_timeout_s);

@@ -5,7 +5,8 @@
  *
  * http and https only; at most FETCH_REDIRECTS_MAX redirects, never from
  * https to http, and never to a private, loopback or link-local address
- * unless the configuration names that host. Certificates are checked.
+ * unless the configuration names that host; where the environment names a
+ * proxy, the proxy is asked, and decides. Certificates are checked.
  * Credentials per host come from the URL or a netrc file.
  */
 #ifndef ORIGIN_FETCH_H

@@ -28,6 +28,7 @@ struct upstream_state {
 	struct fetch_call fetch_call;
 	struct upstream_result absent; /* status 0: nobody said so yet */
 	struct err failure;	       /* the last one that isn't "not found" */
+	struct err failure_before;     /* as it was before this element was asked */
 	struct upstream_result result;
 };
 
@@ -108,6 +109,7 @@ static void ask_element(struct upstream_state *s)
 
 	s->tries = 0;
 	s->is_probing = false;
+	s->failure_before = s->failure;
 	if (call->sumdb) {
 		if (s->at < chain->n && chain->elements[s->at].kind == CHAIN_OFF) {
 			end_of_chain(s, CHAIN_OFF);
@@ -211,14 +213,22 @@ static void probe(struct upstream_state *s)
 	ask(s);
 }
 
+/* 404 and 410 mean: ask elsewhere. Anything else but 200 is this proxy's failure. */
 static void finish_probe(struct upstream_state *s, const struct fetch_answer *answer)
 {
-	if (answer->err.kind == ERR_NONE && answer->status == 200) {
+	bool is_whole = answer->err.kind == ERR_NONE;
+
+	if (is_whole && answer->status == 200) {
 		give_up(s);
 		return;
 	}
 	s->absent.status = 0;
-	go_on(s, true);
+	if (is_whole && (answer->status == 404 || answer->status == 410)) {
+		go_on(s, true);
+		return;
+	}
+	note_failure(s, answer);
+	go_on(s, false);
 }
 
 static void on_done(void *arg, const struct fetch_answer *answer)
@@ -236,6 +246,7 @@ static void on_done(void *arg, const struct fetch_answer *answer)
 	} else if (is_whole && (answer->status == 404 || answer->status == 410)) {
 		set_absent(s, answer->status, answer->type, buf_str(&answer->text));
 		s->absent.is_final = true;
+		s->failure = s->failure_before; /* an earlier try's doesn't count any more */
 		if (s->call->sumdb && s->at < chain->n)
 			probe(s);
 		else

@@ -20,7 +20,8 @@
 /* Files that wait behind a slow upstream: two descriptors each, and some. */
 #define DESCRIPTORS 65536
 
-#define CGI_THREADS 2
+#define CGI_THREADS	 2
+#define CGI_SWEEP_ONE_IN 256
 
 struct responder {
 	const struct config *config;
@@ -168,6 +169,9 @@ static int run_request(const struct config *config)
 	proxy_handle(&r.proxy, http_read_cgi());
 	loop_run(r.loop);
 	has_broken = loop_has_broken(r.loop);
+	/* No process lives long enough to do it by the clock. */
+	if (getpid() % CGI_SWEEP_ONE_IN == 0)
+		sweep(&r);
 	responder_close(&r);
 	return has_broken ? EXIT_FAILURE : EXIT_SUCCESS;
 }

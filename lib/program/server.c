@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -35,6 +37,8 @@ struct worker {
 struct server {
 	struct config *config;
 	const char *program_path, *config_option, *listen_option;
+	char executable[PATH_MAX];
+	int settings_fd; /* a copy of the file that was right */
 	int listen_fd;
 	bool owns_socket_path;
 	struct sockaddr_un socket_address;
@@ -159,18 +163,39 @@ static void write_workers_file(const struct server *server)
 	buf_clear(&buf);
 }
 
+static int read_file(const char *path, struct pool *pool, struct str *text)
+{
+	struct err err = { 0 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	ssize_t n = -1;
+	char *bytes;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && st.st_size <= CONFIG_FILE_BYTES_MAX) {
+		bytes = pool_alloc(pool, (size_t)st.st_size + 1);
+		n = file_read_at(fd, bytes, (size_t)st.st_size, 0, &err);
+		*text = (struct str){ bytes, n > 0 ? (size_t)n : 0 };
+	}
+	close(fd);
+	return n < 0 ? -1 : 0;
+}
+
 static void run_worker(const struct server *server)
 {
-	const char *arguments[5] = { server->program_path, NULL };
+	char settings[64];
+	const char *arguments[] = { server->program_path, "--config", settings, NULL };
 
-	if (server->config_option) {
-		arguments[1] = "--config";
-		arguments[2] = server->config_option;
-	}
+	snprintf(settings, sizeof(settings), "/proc/self/fd/%d", server->settings_fd);
+	fcntl(server->settings_fd, F_SETFD, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	sigprocmask(SIG_UNBLOCK, &server->signals, NULL);
-	if (dup2(server->listen_fd, STDIN_FILENO) >= 0)
+	if (dup2(server->listen_fd, STDIN_FILENO) >= 0) {
+		/* By its path, where a new binary may lie by now. */
+		execv(server->executable, (char *const *)(uintptr_t)arguments);
 		execv("/proc/self/exe", (char *const *)(uintptr_t)arguments);
+	}
 	_exit(127);
 }
 
@@ -236,8 +261,10 @@ static bool reap(struct server *server)
 				log_write(LOG_ERROR, "worker %d ended (%s %d), replacing it", (int)pid,
 					  WIFSIGNALED(status) ? "signal" : "status",
 					  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-				was_quick = was_quick || (!WIFSIGNALED(status) &&
-					    now_s() - worker->started <= QUICK_DEATH_S);
+				/* kill -9 is somebody's wish; anything else may come again. */
+				was_quick = was_quick ||
+					    (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) &&
+					     now_s() - worker->started <= QUICK_DEATH_S);
 			}
 			worker->pid = 0;
 		}
@@ -258,8 +285,44 @@ static void stop_workers(struct server *server, int signal_number)
 static void begin_stop(struct server *server)
 {
 	server->is_stopping = true;
+	/* Nobody accepts any more: clients shall not wait in the backlog. */
+	close(server->listen_fd);
 	server->stop_at = now_s() + server->config->server.stop_timeout_s + 2;
 	stop_workers(server, SIGTERM);
+}
+
+/*
+ * Keep a copy of the settings' file for the workers, and load the copy: what
+ * they read is what was found right. Without a file the copy is empty.
+ */
+static int load_settings(struct server *server, struct config *config, struct buf *problems)
+{
+	struct pool *pool = pool_new();
+	struct str text = STR("");
+	struct err err = { 0 };
+	char path[64];
+	int rc = config_load(config, server->config_option, server->program_path, problems);
+	int fd = memfd_create("goproxy.ini", MFD_CLOEXEC);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (rc == 0 && config_file_used(config) && read_file(config_file_used(config), pool, &text) != 0)
+		rc = err_set(&err, ERR_CONFIG, "cannot read it again");
+	if (rc == 0 && (fd < 0 || file_write_all(fd, text, &err) != 0))
+		rc = -1;
+	if (err.kind != ERR_NONE)
+		buf_printf(problems, "%s\n", err.text);
+	if (rc == 0) {
+		config_clear(config);
+		rc = config_load(config, path, server->program_path, problems);
+	}
+	if (rc == 0 && server->settings_fd > 0)
+		close(server->settings_fd);
+	if (rc == 0)
+		server->settings_fd = fd;
+	else if (fd >= 0)
+		close(fd);
+	pool_free(pool);
+	return rc;
 }
 
 /* New settings, if they are right; the old workers end what they have begun. */
@@ -269,7 +332,7 @@ static void reload(struct server *server)
 	struct buf problems;
 
 	buf_init(&problems, CONFIG_PROBLEMS_BYTES);
-	if (config_load(&config, server->config_option, server->program_path, &problems) != 0) {
+	if (load_settings(server, &config, &problems) != 0) {
 		log_write(LOG_ERROR, "not reloaded, the settings are wrong: %.*s",
 			  STR_ARG(buf_str(&problems)));
 		config_clear(&config);
@@ -282,6 +345,20 @@ static void reload(struct server *server)
 		start_missing(server);
 	}
 	buf_clear(&problems);
+}
+
+static int first_settings(struct server *server)
+{
+	struct buf problems;
+	int rc;
+
+	buf_init(&problems, CONFIG_PROBLEMS_BYTES);
+	config_clear(server->config);
+	rc = load_settings(server, server->config, &problems);
+	if (rc != 0)
+		log_write(LOG_ERROR, "cannot start: %.*s", STR_ARG(buf_str(&problems)));
+	buf_clear(&problems);
+	return rc;
 }
 
 static void on_signal(struct server *server, int signal_number)
@@ -339,6 +416,10 @@ int server_run(struct config *config, const char *program_path, const char *conf
 	sigaddset(&server.signals, SIGHUP);
 	sigaddset(&server.signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &server.signals, NULL);
+	if (readlink("/proc/self/exe", server.executable, sizeof(server.executable) - 1) < 0)
+		server.executable[0] = '\0';
+	if (first_settings(&server) != 0)
+		return EXIT_FAILURE;
 	if (open_socket(&server, &err) != 0) {
 		log_write(LOG_ERROR, "cannot start: %s", err.text);
 		return EXIT_FAILURE;

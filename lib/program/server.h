@@ -3,7 +3,9 @@
  * processes workers alive, stops and reloads without losing a request.
  *
  * Workers are this program again, with the socket as descriptor 0, as
- * under spawn-fcgi; so a reload takes a new binary and new settings.
+ * under spawn-fcgi; so a reload takes a new binary and new settings. Until
+ * then they get the settings that were right at the last reload, whatever has
+ * become of the file.
  */
 #ifndef PROGRAM_SERVER_H
 #define PROGRAM_SERVER_H

@@ -43,8 +43,10 @@ void answer_object(const struct answer *answer, struct want *want,
 
 void answer_stale(const struct answer *answer, struct want *want)
 {
+	http_log_begin(want->request);
 	log_write(LOG_WARN, "%s: stale, %lld s old: %s", want->request->id,
 		  (long long)(time(NULL) - want->stale_mtime), want->route.key);
+	http_log_end();
 	answer_object(answer, want, http_source_ref(want->stale), want->stale_mtime);
 }
 
@@ -86,7 +88,9 @@ void answer_err(const struct answer *answer, struct want *want, const struct err
 
 	if (want->route.path)
 		err_wrap(&whole, "cannot get '%s'", want->route.path);
+	http_log_begin(request);
 	log_write(LOG_WARN, "%s: %d, %s", request->id, http_status_of(whole.kind), whole.text);
+	http_log_end();
 	http_source_unref(want->stale);
 	want->stale = NULL;
 	loop_settle(answer->loop, request, http_send_err(request, &whole));

@@ -3,6 +3,7 @@
 #include "gomod/info.h"
 #include "gomod/list.h"
 #include "gomod/mod.h"
+#include "gomod/tlog_tile.h"
 #include "serve/flight_internal.h"
 
 #define RESERVE_MIN_BYTES   262144
@@ -102,6 +103,20 @@ static int check_note(struct str body, struct err *err)
 	return err_set(err, ERR_BAD_UPSTREAM, "the answer is not a signed note of a checksum database");
 }
 
+/* A tile's bytes are hashes, so nothing but their number can be told. */
+static int check_tile(const struct flight *f, struct str body, struct err *err)
+{
+	struct tlog_tile tile;
+
+	if (tlog_tile_parse_path(str_of(f->route.path), &tile, err) != 0)
+		return -1;
+	if (tile.level == TLOG_TILE_DATA_LEVEL ? str_has_prefix(str_trim(body), STR("<"))
+					       : body.n != (size_t)tile.width * TLOG_HASH_SIZE)
+		return err_set(err, ERR_BAD_UPSTREAM, "%zu bytes that are no tile of width %d",
+			       body.n, tile.width);
+	return 0;
+}
+
 /* Does the body make sense as what was asked for? ERR_BAD_UPSTREAM if not. */
 static int check_body(struct flight *f, struct err *err)
 {
@@ -109,11 +124,11 @@ static int check_body(struct flight *f, struct err *err)
 
 	if (f->route.kind == ROUTE_ZIP)
 		return modzip_stream_finish(f->zip, f->part.fd, f->part.write_bytes, &f->zip_result, err);
-	if (f->route.kind == ROUTE_SUMDB_TILE)
-		return 0;
 	if (read_body(f, &body, err) != 0)
 		return -1;
 	switch (f->route.kind) {
+	case ROUTE_SUMDB_TILE:
+		return check_tile(f, body, err);
 	case ROUTE_LIST:
 		return check_list(f, body, err);
 	case ROUTE_INFO:

@@ -20,6 +20,26 @@ void flight_follow(struct flight *f, bool has_moved)
 	loop_tick_soon(f->home->answer->loop);
 }
 
+static void begin_work(struct flight *f)
+{
+	pthread_mutex_lock(&f->home->mutex);
+	f->state = FLIGHT_WORKING;
+	pthread_mutex_unlock(&f->home->mutex);
+	flight_fetch(f);
+}
+
+/* The holder is lost, and our clients have bytes of its file: fetch for them. */
+static void go_on_alone(struct flight *f)
+{
+	struct err err = { 0 };
+
+	log_write(LOG_WARN, "%s: going on alone with %s", f->id, f->route.path);
+	if (part_detach(&f->part, atomic_load(&f->source->limit_bytes), &err) != 0)
+		flight_end_failed(f, &err);
+	else
+		begin_work(f);
+}
+
 /*
  * The file that we follow is no longer in tmp/. Either it is the object
  * now, or the holder gave it up.
@@ -47,8 +67,7 @@ static void follow_gone(struct flight *f)
 			return;
 		}
 	}
-	err_set(&err, ERR_BAD_UPSTREAM, "the process that fetched it has given up");
-	flight_end_failed(f, &err);
+	go_on_alone(f);
 }
 
 /* What the holder told. Returns true if that was the end of the flight. */
@@ -84,6 +103,22 @@ static bool follow_record(struct flight *f, const struct part_record *record, bo
 	return false;
 }
 
+static void take_over(struct flight *f)
+{
+	log_write(LOG_WARN, "%s: taking over %s from a process that died", f->id, f->route.path);
+	if (!f->is_streaming) {
+		/* Nobody here has seen a byte; others may, so the file stays as it is. */
+		part_discard(f->home->store, &f->part);
+		part_close(&f->part);
+		flight_start(f);
+		return;
+	}
+	/* What our clients may have must come again alike, whatever the record says. */
+	if (f->part.valid_bytes < atomic_load(&f->source->limit_bytes))
+		f->part.valid_bytes = atomic_load(&f->source->limit_bytes);
+	begin_work(f);
+}
+
 void flight_poll(void *arg)
 {
 	struct flight *f = arg;
@@ -93,13 +128,11 @@ void flight_poll(void *arg)
 	if (part_watch(f->home->store, &f->part, &record) && follow_record(f, &record, &has_moved))
 		return;
 	if (part_take_over(f->home->store, &f->part, &is_gone)) {
-		log_write(LOG_WARN, "%s: taking over %s from a process that died", f->id, f->route.path);
-		pthread_mutex_lock(&f->home->mutex);
-		f->state = FLIGHT_WORKING;
-		pthread_mutex_unlock(&f->home->mutex);
-		flight_fetch(f);
+		take_over(f);
 	} else if (is_gone) {
 		follow_gone(f);
+	} else if (f->is_streaming && part_is_replaced(f->home->store, &f->part)) {
+		go_on_alone(f);
 	} else {
 		flight_follow(f, has_moved);
 	}

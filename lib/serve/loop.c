@@ -1,6 +1,7 @@
 #include "serve/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -398,12 +399,18 @@ static void end_accepting(struct loop *loop)
 static void begin_stop(struct loop *loop)
 {
 	struct signalfd_siginfo info;
+	int null_fd;
 
 	if (read(loop->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (atomic_exchange(&loop->is_stopping, true))
 		return;
 	end_accepting(loop);
+	/* The number stays taken; the socket is the others', if there are any. */
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd >= 0 && loop->listen_fd >= 0)
+		dup3(null_fd, loop->listen_fd, O_CLOEXEC);
+	close(null_fd);
 	loop->stop_at_ms = http_now_ms() + loop->config->server.stop_timeout_s * 1000LL;
 	log_write(LOG_INFO, "stopping; %d under way", atomic_load(&loop->held));
 }

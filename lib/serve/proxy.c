@@ -64,6 +64,8 @@ static void answer_miss(const struct proxy *proxy, struct want *want)
 			answer_not_cached(proxy, want);
 		return;
 	}
+	/* From here on the request may be answered, and gone, at any moment. */
+	http_log_end();
 	switch (flight_join(proxy->flights, want)) {
 	case FLIGHT_TAKEN:
 		break;

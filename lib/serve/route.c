@@ -7,6 +7,7 @@
 #include "gomod/mod.h"
 #include "gomod/module.h"
 #include "gomod/modzip.h"
+#include "gomod/tlog_tile.h"
 #include "gomod/version.h"
 
 /* Longest raw path that is looked at: an escaped module and version fit thrice. */
@@ -330,45 +331,10 @@ static int check_lookup(struct pool *pool, struct str text, struct err *err)
 	return 0;
 }
 
-static bool is_number(struct str text, size_t digits, uint64_t low, uint64_t high)
-{
-	uint64_t value;
-
-	return (digits == 0 || text.n == digits) && text.n <= 4 && str_to_u64(text, &value) &&
-	       value >= low && value <= high;
-}
-
-/* tile/H/L/[xNNN/...]NNN[.p/W], tlog.ParseTilePath's form */
-static bool is_tile(struct str text)
-{
-	struct str height = { 0 }, level = { 0 }, part = { 0 };
-	long partial;
-
-	if (!str_cut(&text, '/', &height) || !str_cut(&text, '/', &level) || !text.p ||
-	    !is_number(height, 0, 1, 30) || str_has_prefix(height, STR("0")) || text.n > 100)
-		return false;
-	if (!str_is_equal(level, STR("data")) && (!is_number(level, 0, 0, 63) ||
-						  (level.n > 1 && level.p[0] == '0')))
-		return false;
-	partial = str_find_str(text, STR(".p/"));
-	if (partial >= 0) {
-		part = str_skip(text, (size_t)partial + 3);
-		/* A width is below 2^H; H is 8 everywhere, 30 at most. */
-		if (!is_number(part, 0, 1, 255) || part.p[0] == '0')
-			return false;
-		text = str_head(text, (size_t)partial);
-	}
-	while (str_cut(&text, '/', &part)) {
-		if (text.p ? part.n != 4 || part.p[0] != 'x' : part.n != 3)
-			return false;
-		if (!is_number(text.p ? str_skip(part, 1) : part, 3, 0, 999))
-			return false;
-	}
-	return true;
-}
-
 static int set_sumdb_kind(struct pool *pool, struct str file, struct route *route, struct err *err)
 {
+	struct tlog_tile tile;
+
 	route->type = text_type;
 	route->body_max_bytes = LOOKUP_BODY_MAX;
 	if (str_is_equal(file, STR("supported"))) {
@@ -382,9 +348,7 @@ static int set_sumdb_kind(struct pool *pool, struct str file, struct route *rout
 		route->kind = ROUTE_SUMDB_TILE;
 		route->type = "application/octet-stream";
 		route->body_max_bytes = TILE_BODY_MAX;
-		if (!is_tile(str_skip(file, 5)))
-			return err_set(err, ERR_BAD_REQUEST, "bad request: '%.*s' names no tile",
-				       STR_ARG(str_head(file, 200)));
+		return tlog_tile_parse_path(file, &tile, err);
 	} else {
 		return no_endpoint(err);
 	}

@@ -20,7 +20,7 @@
 #define GO_LOCK_INTERVAL_US 10000
 
 _Static_assert(offsetof(struct part_record, sum) + sizeof(uint64_t) == sizeof(struct part_record) &&
-		       offsetof(struct part_record, sum) == 40 + ERR_TEXT_MAX,
+		       offsetof(struct part_record, sum) == 80 + ERR_TEXT_MAX,
 	       "the sum covers every byte, so there is no padding");
 
 /* FNV-1a: tells a torn record, guards against nothing else. */
@@ -33,6 +33,32 @@ static uint64_t record_sum(const struct part_record *record)
 		/* The record was set as a whole; the analyzer follows no bytes. */
 		sum = (sum ^ p[i]) * 0x100000001b3ULL; /* NOLINT(clang-analyzer-core.*) */
 	return sum;
+}
+
+/* Which kernel this is; "" where it can't be told. */
+static void get_boot_id(char boot[40])
+{
+	static _Thread_local char id[40];
+	int fd;
+
+	if (!*id && (fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)) >= 0) {
+		if (read(fd, id, 36) != 36)
+			*id = '\0';
+		close(fd);
+	}
+	memcpy(boot, id, sizeof(id));
+}
+
+/*
+ * Another host's record may reach us before its bytes, and where bytes are
+ * missing zeros are read: who follows another host waits for the rename.
+ */
+static bool is_from_here(const struct part_record *record)
+{
+	char boot[40];
+
+	get_boot_id(boot);
+	return memcmp(boot, record->boot, sizeof(boot)) == 0;
 }
 
 /* Other descriptors of the file may stay open for long: the lock goes by itself. */
@@ -92,7 +118,8 @@ static int spool_open(struct err *err)
 	return fd;
 }
 
-static bool lock_byte(int lock_fd, int64_t at)
+/* 1: it is ours; 0: another has it; -1: locks don't work here, errno tells why. */
+static int lock_byte(int lock_fd, int64_t at)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
 	int rc;
@@ -100,19 +127,27 @@ static bool lock_byte(int lock_fd, int64_t at)
 	do {
 		rc = fcntl(lock_fd, F_OFD_SETLK, &lock);
 	} while (rc != 0 && errno == EINTR);
-	return rc == 0;
+	return rc == 0 ? 1 : errno == EAGAIN || errno == EACCES ? 0 : -1;
 }
 
 int part_begin(struct store *store, const char *key, struct part *part,
 	       struct err *err)
 {
+	int locked;
+
 	*part = (struct part){ .fd = -1 };
 	set_name(part, key);
 	part->lock_fd = store_lock_fd(store, err);
-	part->has_lock = part->lock_fd >= 0 && lock_byte(part->lock_fd, part->lock_at);
-	part->role = part->lock_fd < 0 ? PART_SPOOL : part->has_lock ? PART_HOLDER : PART_FOLLOWER;
+	locked = part->lock_fd < 0 ? -1 : lock_byte(part->lock_fd, part->lock_at);
+	if (locked < 0 && part->lock_fd >= 0)
+		err_errno(err, "cannot lock the file 'lock'");
+	part->has_lock = locked > 0;
+	part->role = locked < 0 ? PART_SPOOL : locked > 0 ? PART_HOLDER : PART_FOLLOWER;
 	if (part->role == PART_FOLLOWER)
 		return 0;
+	/* What a crash left under this name: before a follower takes it for ours. */
+	if (part->role == PART_HOLDER)
+		unlinkat(store_dirfd(store), part->name, 0);
 	part->is_in_memory = true;
 	part->fd = memfd_create("goproxy-part", MFD_CLOEXEC);
 	if (part->fd >= 0)
@@ -125,20 +160,32 @@ int part_begin(struct store *store, const char *key, struct part *part,
 bool part_take_over(struct store *store, struct part *part, bool *is_gone)
 {
 	struct part_record record;
+	struct stat st;
+	int locked = lock_byte(part->lock_fd, part->lock_at);
 
-	*is_gone = false;
-	part->has_lock = lock_byte(part->lock_fd, part->lock_at);
-	if (!part->has_lock)
-		return false;
-	if (!is_same_file(store, part)) {
-		*is_gone = true;
+	part->has_lock = locked > 0;
+	*is_gone = locked < 0 || (locked > 0 && !is_same_file(store, part));
+	if (*is_gone)
 		unlock(part);
+	if (locked <= 0 || *is_gone)
 		return false;
-	}
 	part->role = PART_HOLDER;
 	part->write_bytes = 0;
-	part->valid_bytes = part_watch(store, part, &record) ? record.valid_bytes : 0;
+	/* A holder that died while it committed has cut the record off. */
+	if (part_watch(store, part, &record))
+		part->valid_bytes = record.valid_bytes;
+	else if (fstat(part->fd, &st) == 0 && st.st_size < PART_RECORD_OFFSET)
+		part->valid_bytes = st.st_size;
 	return true;
+}
+
+bool part_is_replaced(struct store *store, const struct part *part)
+{
+	struct stat here, there;
+
+	return part->fd >= 0 && fstat(part->fd, &here) == 0 &&
+	       fstatat(store_dirfd(store), part->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (here.st_ino != there.st_ino || here.st_dev != there.st_dev);
 }
 
 static int copy_bytes(int from, int to, int64_t n, struct err *err)
@@ -171,6 +218,19 @@ static int move_to(struct part *part, int fd, struct err *err)
 	return rc;
 }
 
+int part_detach(struct part *part, int64_t valid_bytes, struct err *err)
+{
+	int fd = spool_open(err);
+
+	if (fd < 0)
+		return -1;
+	unlock(part);
+	part->role = PART_SPOOL;
+	part->write_bytes = 0;
+	part->valid_bytes = valid_bytes;
+	return move_to(part, fd, err);
+}
+
 static int move_to_spool(struct store *store, struct part *part, struct err *err)
 {
 	struct part_record moved = { .state = PART_MOVED };
@@ -179,6 +239,7 @@ static int move_to_spool(struct store *store, struct part *part, struct err *err
 	if (part->role == PART_SPOOL && !part->is_in_memory)
 		return -1;
 	store_complain(store, err);
+	*err = (struct err){ 0 }; /* said, and got round */
 	fd = spool_open(err);
 	if (fd < 0)
 		return -1;
@@ -197,10 +258,7 @@ static int move_to_file(struct store *store, struct part *part, struct err *err)
 		return 0;
 	if (part->role == PART_SPOOL)
 		return move_to_spool(store, part, err);
-	/* What a crash left under this name is another fetch's. */
-	fd = file_remove(store_dirfd(store), part->name, err);
-	if (fd == 0)
-		fd = file_open(store_dirfd(store), part->name, O_RDWR | O_CREAT | O_EXCL, 0644, err);
+	fd = file_open(store_dirfd(store), part->name, O_RDWR | O_CREAT | O_EXCL, 0644, err);
 	if (fd == FILE_ABSENT)
 		fd = err_set(err, ERR_NO_SPACE, "cannot make '%s': no directory tmp", part->name);
 	if (fd >= 0) {
@@ -296,6 +354,7 @@ void part_publish(const struct part *part, struct part_record *record)
 	if (part->role != PART_HOLDER || part->is_in_memory)
 		return;
 	record->magic = RECORD_MAGIC;
+	get_boot_id(record->boot);
 	record->valid_bytes = part->valid_bytes;
 	record->sum = record_sum(record);
 	file_write_at(part->fd, (struct str){ (const char *)record, sizeof(*record) },
@@ -316,7 +375,8 @@ bool part_watch(struct store *store, struct part *part, struct part_record *reco
 	*record = (struct part_record){ 0 };
 	return file_read_at(part->fd, record, sizeof(*record), PART_RECORD_OFFSET, &ignored) ==
 		       (ssize_t)sizeof(*record) &&
-	       record->magic == RECORD_MAGIC && record->sum == record_sum(record);
+	       record->magic == RECORD_MAGIC && record->sum == record_sum(record) &&
+	       is_from_here(record);
 }
 
 /*
@@ -369,6 +429,9 @@ static int commit_file(struct store *store, struct part *part, const char *key,
 		return err_errno(err, "cannot date '%s'", part->name);
 	if (fsync(part->fd) != 0)
 		return err_errno(err, "cannot flush '%s'", part->name);
+	/* Somebody may have removed it, or the lock, from under us. */
+	if (!is_same_file(store, part))
+		return err_set(err, ERR_IO, "'%s' isn't ours any more", part->name);
 	if (ziphash.n > 0)
 		return commit_zip(store, part, key, ziphash, err);
 	return file_rename(store_dirfd(store), part->name, key, err);
@@ -400,7 +463,7 @@ void part_discard(struct store *store, struct part *part)
 
 	if (part->role != PART_HOLDER)
 		return;
-	if (!part->is_in_memory)
+	if (!part->is_in_memory && is_same_file(store, part))
 		file_remove(store_dirfd(store), part->name, &ignored);
 	unlock(part);
 }
@@ -424,7 +487,7 @@ static void sweep_file(int dirfd, const char *name, int age_s, int lock_fd)
 	    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
 	    time(NULL) - st.st_mtime < age_s)
 		return;
-	if (is_part && !lock_byte(lock_fd, lock_at(text)))
+	if (is_part && lock_byte(lock_fd, lock_at(text)) <= 0)
 		return;
 	log_write(LOG_INFO, "removing 'tmp/%s', left by a crash", name);
 	unlinkat(dirfd, name, 0);

@@ -42,6 +42,7 @@ struct part_record {
 	int32_t state;
 	int32_t kind; /* enum err_kind of a failure */
 	char text[ERR_TEXT_MAX];
+	char boot[40]; /* which kernel the holder runs on */
 	uint64_t sum; /* a torn read doesn't match it */
 };
 
@@ -72,6 +73,15 @@ int part_begin(struct store *store, const char *key, struct part *part,
  * or was never there: look in the store, begin anew.
  */
 bool part_take_over(struct store *store, struct part *part, bool *is_gone);
+
+/* Has another fetch taken the name of the file that a follower holds open? */
+bool part_is_replaced(struct store *store, const struct part *part);
+
+/*
+ * A follower whose holder is lost goes on by itself: a spool with the first
+ * valid_bytes of what it follows, which must come again alike.
+ */
+int part_detach(struct part *part, int64_t valid_bytes, struct err *err);
 
 /* Make room for length_bytes; moves to a spool if the disk is full. */
 int part_reserve(struct store *store, struct part *part, int64_t length_bytes,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -231,33 +232,52 @@ static bool list_has(struct str list, struct str version)
 	return false;
 }
 
+/* Append the line unless it is there, under the lock that cmd/go takes too. */
+static int add_line(int fd, struct str line, struct pool *pool, struct err *err)
+{
+	struct stat st;
+	struct str list;
+	char *bytes;
+	ssize_t n;
+
+	if (flock(fd, LOCK_EX) != 0 || fstat(fd, &st) != 0)
+		return err_errno(err, "cannot lock a list");
+	if (st.st_size > LIST_MAX_BYTES)
+		return 0;
+	bytes = pool_alloc(pool, (size_t)st.st_size + 1);
+	n = file_read_at(fd, bytes, (size_t)st.st_size, 0, err);
+	if (n < 0)
+		return -1;
+	list = (struct str){ bytes, (size_t)n };
+	if (list_has(list, line))
+		return 0;
+	return file_write_all(fd, pool_printf(pool, "%s%.*s\n",
+					      n > 0 && bytes[n - 1] != '\n' ? "\n" : "", STR_ARG(line)),
+			      err);
+}
+
 void store_list_add(struct store *store, const char *info_key)
 {
-	struct str key = str_of(info_key), list = { "", 0 }, version, plain;
+	struct str key = str_of(info_key), version, plain;
 	long slash = str_find_last(key, '/');
 	struct pool *pool = pool_new();
 	struct err err = { 0 };
 	const char *path;
-	struct buf buf;
+	int fd;
 
 	version = str_skip(key, (size_t)slash + 1);
 	version = str_head(version, version.n - strlen(".info"));
 	path = pool_printf(pool, "%.*s/list", (int)slash, key.p).p;
-	buf_init(&buf, LIST_MAX_BYTES);
 	if (store->dirfd < 0 || version_unescape(pool, version, &plain, &err) != 0 ||
 	    version_is_pseudo(plain))
 		goto out;
-	if (file_read_all(store->dirfd, path, LIST_MAX_BYTES, pool, &list, &err) == -1 ||
-	    list_has(list, plain))
+	fd = file_open(store->dirfd, path, O_RDWR | O_CREAT | O_APPEND, 0644, &err);
+	if (fd < 0)
 		goto out;
-	buf_add(&buf, list);
-	buf_add(&buf, plain);
-	buf_add_char(&buf, '\n');
-	/* Two writers at once may lose a line; the next one adds it again. */
-	if (!buf.overflow)
-		store_put(store, path, buf_str(&buf), false, &err);
+	if (add_line(fd, plain, pool, &err) != 0)
+		log_write(LOG_WARN, "'%s': %s", path, err.text);
+	close(fd);
 out:
-	buf_clear(&buf);
 	pool_free(pool);
 }
 

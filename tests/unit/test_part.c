@@ -247,6 +247,7 @@ static void test_list_has_what_is_here(void **state)
 	struct err err = { 0 };
 	struct str list;
 
+	assert_int_equal(store_put(store, "download/m.x/@v/v1.0.0.info", STR("{}"), false, &err), 0);
 	store_list_add(store, "download/m.x/@v/v1.0.0.info");
 	store_list_add(store, "download/m.x/@v/v1.0.1-!r!c1.info");
 	store_list_add(store, "download/m.x/@v/v1.0.0.info");
