@@ -330,7 +330,7 @@ static bool has_environment_proxy(void)
 					     "ALL_PROXY" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (getenv(names[i]) && *getenv(names[i]))
+		if (str_of(getenv(names[i])).n > 0)
 			return true;
 	return false;
 }
