@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "origin/address.h"
 
@@ -57,14 +58,6 @@ struct fetch {
 	struct fetch_call *queue;
 	bool must_stop;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void fill_answer(struct fetch_transfer *t)
 {
@@ -120,7 +113,7 @@ static size_t on_write(char *bytes, size_t size, size_t n, void *arg)
 {
 	struct fetch_transfer *t = arg;
 
-	t->heard_ms = now_ms();
+	t->heard_ms = clock_now_ms();
 	/* Anything but the count makes curl end the transfer. */
 	return take_bytes(t, (struct str){ bytes, size * n }) == 0 ? size * n : 0;
 }
@@ -191,7 +184,7 @@ static bool is_host_trusted(const struct config *config, CURLU *u)
 static void set_limits(struct fetch_transfer *t)
 {
 	const struct config *config = t->fetch->config;
-	int64_t left_ms = t->deadline_ms - now_ms();
+	int64_t left_ms = t->deadline_ms - clock_now_ms();
 	CURL *e = t->easy;
 
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, config->upstream.connect_timeout_s * 1000L);
@@ -215,7 +208,7 @@ static int on_request(void *arg, char *from, char *to, int from_port, int to_por
 	struct fetch_transfer *t = arg;
 
 	t->is_sent = true;
-	t->heard_ms = now_ms();
+	t->heard_ms = clock_now_ms();
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -270,7 +263,6 @@ static void transfer_end(struct fetch_transfer *t)
 		t->fetch->transfers = t->next;
 	if (t->next)
 		t->next->prev = t->prev;
-	call->transfer = NULL;
 	call->on_done(call->arg, &t->answer);
 	easy_give_back(t->fetch, t->easy);
 	buf_clear(&t->answer.text);
@@ -287,13 +279,12 @@ static void transfer_start(struct fetch *fetch, struct fetch_call *call)
 	t->easy = easy_take(fetch);
 	t->answer.length_bytes = -1;
 	buf_init(&t->answer.text, FETCH_TEXT_MAX);
-	t->heard_ms = now_ms();
+	t->heard_ms = clock_now_ms();
 	t->deadline_ms = t->heard_ms + call->total_timeout_s * 1000LL;
 	t->next = fetch->transfers;
 	if (t->next)
 		t->next->prev = t;
 	fetch->transfers = t;
-	call->transfer = t;
 	set_options(t, call->url);
 	curl_multi_add_handle(fetch->multi, t->easy);
 }
@@ -413,7 +404,7 @@ static void read_messages(struct fetch *fetch)
  */
 static void end_silent(struct fetch *fetch)
 {
-	int64_t now = now_ms(), limit_ms = fetch->config->upstream.silence_timeout_s * 1000LL;
+	int64_t now = clock_now_ms(), limit_ms = fetch->config->upstream.silence_timeout_s * 1000LL;
 	struct fetch_transfer *next;
 
 	if (!fetch->transfers || now < fetch->silence_at_ms)
@@ -456,7 +447,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 	struct fetch *fetch = arg;
 
 	(void)multi;
-	fetch->timer_ms = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	fetch->timer_ms = timeout_ms < 0 ? -1 : clock_now_ms() + timeout_ms;
 	return 0;
 }
 
@@ -464,7 +455,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
 static void start_due(struct fetch *fetch)
 {
 	struct fetch_call **link = &fetch->delayed;
-	int64_t now = now_ms();
+	int64_t now = clock_now_ms();
 
 	while (*link) {
 		struct fetch_call *call = *link;
@@ -510,7 +501,7 @@ static int wait_ms(const struct fetch *fetch)
 		due = fetch->silence_at_ms;
 	if (due < 0)
 		return -1;
-	left = due - now_ms();
+	left = due - clock_now_ms();
 	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
 }
 
@@ -536,7 +527,7 @@ static void act(struct fetch *fetch, const struct epoll_event *events, int n)
 			flags |= CURL_CSELECT_ERR;
 		curl_multi_socket_action(fetch->multi, events[i].data.fd, flags, &running);
 	}
-	if (fetch->timer_ms >= 0 && now_ms() >= fetch->timer_ms) {
+	if (fetch->timer_ms >= 0 && clock_now_ms() >= fetch->timer_ms) {
 		fetch->timer_ms = -1;
 		curl_multi_socket_action(fetch->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	}
@@ -613,7 +604,7 @@ static void wake(struct fetch *fetch)
 
 void fetch_start(struct fetch *fetch, struct fetch_call *call)
 {
-	call->due_ms = now_ms() + call->delay_ms;
+	call->due_ms = clock_now_ms() + call->delay_ms;
 	pthread_mutex_lock(&fetch->mutex);
 	call->next = fetch->queue;
 	fetch->queue = call;

@@ -41,7 +41,6 @@ struct fetch_answer {
  */
 struct fetch_call {
 	const char *url;
-	const char *shown; /* url without secrets, for texts */
 	int delay_ms;	   /* to wait before it starts */
 	int total_timeout_s;
 	int64_t body_max_bytes;
@@ -55,7 +54,6 @@ struct fetch_call {
 	void *arg;
 
 	struct fetch_call *next; /* fetch.c's own from here */
-	struct fetch_transfer *transfer;
 	int64_t due_ms;
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define BACKOFF_FIRST_MS 100
@@ -33,14 +34,6 @@ struct upstream_state {
 };
 
 static void ask(struct upstream_state *s);
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* The go command sends '!' as %21; some servers know no other spelling. */
 static struct str url_path(struct pool *pool, const char *path)
@@ -238,7 +231,7 @@ static void on_done(void *arg, const struct fetch_answer *answer)
 	bool is_whole = answer->err.kind == ERR_NONE;
 
 	log_write(LOG_DEBUG, "%s: asked %s for %s: %d %s in %lld ms", s->call->id, s->shown,
-		  s->call->path, answer->status, answer->err.text, (long long)(now_ms() - s->started_ms));
+		  s->call->path, answer->status, answer->err.text, (long long)(clock_now_ms() - s->started_ms));
 	if (s->is_probing) {
 		finish_probe(s, answer);
 	} else if (is_whole && answer->status == 200) {
@@ -286,7 +279,7 @@ static int backoff_ms(int tries)
 		return 0;
 	while (--tries > 0 && ms < 10000)
 		ms *= BACKOFF_FACTOR;
-	return ms + (int)(now_ms() % ms) / 2; /* so that many don't come back at once */
+	return ms + (int)(clock_now_ms() % ms) / 2; /* so that many don't come back at once */
 }
 
 static void ask(struct upstream_state *s)
@@ -296,7 +289,6 @@ static void ask(struct upstream_state *s)
 
 	if (!s->call->is_big && config->upstream.small_total_timeout_s < total_s)
 		total_s = config->upstream.small_total_timeout_s;
-	s->fetch_call.shown = s->shown;
 	s->fetch_call.delay_ms = backoff_ms(s->tries++);
 	s->fetch_call.total_timeout_s = total_s;
 	s->fetch_call.body_max_bytes = s->is_probing ? FETCH_TEXT_MAX : s->call->body_max_bytes;
@@ -315,7 +307,7 @@ void upstream_start(struct upstream *upstream, struct upstream_call *call)
 	s->call = call;
 	s->pool = pool_new();
 	s->shown = "";
-	s->started_ms = now_ms();
+	s->started_ms = clock_now_ms();
 	call->state = s;
 	ask_element(s);
 }

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "serve/proxy.h"
 #include "state/part.h"
@@ -46,7 +47,7 @@ static void sweep(void *arg)
 static int on_tick(void *arg)
 {
 	struct responder *r = arg;
-	int64_t now = http_now_ms();
+	int64_t now = clock_now_ms();
 
 	if (now >= r->sweep_at_ms) {
 		r->sweep_at_ms = now + SWEEP_INTERVAL_MS;
@@ -116,7 +117,7 @@ static int responder_open(struct responder *r, const struct config *config, int 
 	r->proxy.answer = &r->answer;
 	r->proxy.store = r->store;
 	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->work);
-	r->sweep_at_ms = http_now_ms() + (listen_fd < 0 ? SWEEP_INTERVAL_MS : 1000);
+	r->sweep_at_ms = clock_now_ms() + (listen_fd < 0 ? SWEEP_INTERVAL_MS : 1000);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -31,7 +32,7 @@
 struct worker {
 	pid_t pid; /* 0: a free place */
 	bool is_old; /* told to stop */
-	time_t started;
+	int64_t started_s;
 };
 
 struct server {
@@ -45,16 +46,8 @@ struct server {
 	struct worker workers[WORKERS_MAX];
 	sigset_t signals;
 	bool is_stopping;
-	time_t stop_at;
+	int64_t stop_at_s;
 };
-
-static time_t now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 /* A socket that nobody listens on any more is in the way; another isn't ours to take. */
 static int clear_path(const struct sockaddr_un *address, struct err *err)
@@ -213,7 +206,7 @@ static void start_worker(struct server *server)
 		if (pid < 0)
 			log_write(LOG_ERROR, "cannot start a worker: %s", strerror(errno));
 		else
-			*worker = (struct worker){ .pid = pid, .started = now_s() };
+			*worker = (struct worker){ .pid = pid, .started_s = clock_now_ms() / 1000 };
 		return;
 	}
 }
@@ -264,7 +257,7 @@ static bool reap(struct server *server)
 				/* kill -9 is somebody's wish; anything else may come again. */
 				was_quick = was_quick ||
 					    (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) &&
-					     now_s() - worker->started <= QUICK_DEATH_S);
+					     clock_now_ms() / 1000 - worker->started_s <= QUICK_DEATH_S);
 			}
 			worker->pid = 0;
 		}
@@ -287,7 +280,7 @@ static void begin_stop(struct server *server)
 	server->is_stopping = true;
 	/* Nobody accepts any more: clients shall not wait in the backlog. */
 	close(server->listen_fd);
-	server->stop_at = now_s() + server->config->server.stop_timeout_s + 2;
+	server->stop_at_s = clock_now_ms() / 1000 + server->config->server.stop_timeout_s + 2;
 	stop_workers(server, SIGTERM);
 }
 
@@ -395,7 +388,7 @@ static void run(struct server *server)
 		if (was_quick) /* it can't start: not a thousand times a second */
 			continue;
 		start_missing(server);
-		if (server->is_stopping && now_s() > server->stop_at)
+		if (server->is_stopping && clock_now_ms() / 1000 > server->stop_at_s)
 			stop_workers(server, SIGKILL);
 	}
 }

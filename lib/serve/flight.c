@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "serve/flight_internal.h"
 
@@ -48,7 +49,7 @@ static struct flight *flight_new(struct flights *flights, const struct route *ro
 	f->route.key = pool_cstr(pool, str_of(route->key));
 	f->part.fd = -1;
 	f->length_bytes = -1;
-	f->started_ms = http_now_ms();
+	f->started_ms = clock_now_ms();
 	f->next_same = *row;
 	*row = f;
 	f->next = flights->all;
@@ -180,7 +181,7 @@ static void park(struct flight *f, struct want *want)
 	int64_t patience_ms = want->stale ? STALE_PATIENCE_MS
 					  : config->server.answer_timeout_s * 1000LL;
 
-	want->deadline_ms = http_now_ms() + patience_ms;
+	want->deadline_ms = clock_now_ms() + patience_ms;
 	want->next = f->waiters;
 	f->waiters = want;
 	f->home->parked++;
@@ -287,7 +288,7 @@ static struct want *take_expired(struct flight *f, struct want *expired, int64_t
 
 int flights_tick(struct flights *flights)
 {
-	int64_t now = http_now_ms();
+	int64_t now = clock_now_ms();
 	struct want *expired = NULL;
 	int next_ms = -1;
 

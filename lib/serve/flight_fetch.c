@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "gomod/info.h"
@@ -57,7 +58,7 @@ static int on_bytes(void *arg, struct str bytes, struct err *err)
 	if (!f->is_streaming)
 		return 0;
 	flight_set_limit(f, f->part.valid_bytes);
-	now = http_now_ms();
+	now = clock_now_ms();
 	if (now - f->published_ms >= PUBLISH_INTERVAL_MS) {
 		f->published_ms = now;
 		flight_publish(f, PART_GROWING, NULL);
@@ -171,7 +172,7 @@ static void verify(void *arg)
 	}
 	log_write(LOG_INFO, "%s: fetched %s from %s: %lld bytes in %lld ms", f->id, f->route.path,
 		  f->result->shown, (long long)f->part.write_bytes,
-		  (long long)(http_now_ms() - f->started_ms));
+		  (long long)(clock_now_ms() - f->started_ms));
 	if (f->is_streaming)
 		flight_publish(f, PART_PROVEN, NULL);
 	f->owns_part_fd = false; /* the source's from here */

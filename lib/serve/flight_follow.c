@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "serve/flight_internal.h"
 
@@ -14,7 +15,7 @@ void flight_follow(struct flight *f, bool has_moved)
 		f->poll_ms = POLL_MAX_MS;
 	pthread_mutex_lock(&f->home->mutex);
 	f->state = FLIGHT_FOLLOWING;
-	f->poll_at_ms = http_now_ms() + f->poll_ms;
+	f->poll_at_ms = clock_now_ms() + f->poll_ms;
 	f->is_polled = false;
 	pthread_mutex_unlock(&f->home->mutex);
 	loop_tick_soon(f->home->answer->loop);

@@ -8,20 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-int64_t http_now_ms(void)
-{
-	return now_us() / 1000;
-}
 
 void http_init(void)
 {
@@ -67,7 +55,7 @@ static struct http_request *request_new(int fd)
 
 	request->pool = pool;
 	request->fd = fd;
-	request->started_us = now_us();
+	request->started_us = clock_now_us();
 	snprintf(request->id, sizeof(request->id), "%x-%x", (unsigned int)getpid(),
 		 atomic_fetch_add(&counter, 1));
 	buf_init(&request->out, 1 << 20);
@@ -199,7 +187,7 @@ void http_close(struct http_request *request)
 {
 	log_write(LOG_DEBUG, "%s %.*s %.*s: %d, %lld bytes, %lld us", request->id,
 		  STR_ARG(request->method), STR_ARG(str_head(request->uri, 500)), request->status,
-		  (long long)request->body_bytes, (long long)(now_us() - request->started_us));
+		  (long long)request->body_bytes, (long long)(clock_now_us() - request->started_us));
 	if (!request->is_cgi) {
 		if (request->is_ended)
 			shutdown(request->fd, SHUT_WR);

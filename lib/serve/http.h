@@ -135,6 +135,5 @@ int http_status_of(enum err_kind kind);
 void http_log_begin(struct http_request *request);
 void http_log_end(void);
 
-int64_t http_now_ms(void); /* CLOCK_MONOTONIC */
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "serve/http.h"
@@ -180,7 +181,7 @@ enum http_step http_step(struct http_request *r)
 	if (step == HTTP_DONE && r->source && !r->is_ended) {
 		step = step_source(r);
 		if (r->at_bytes != before)
-			r->moved_ms = http_now_ms();
+			r->moved_ms = clock_now_ms();
 		r->body_bytes += r->at_bytes - before;
 	}
 	if (step != HTTP_DONE)
@@ -441,7 +442,7 @@ enum http_step http_send(struct http_request *r, const struct http_response *a)
 	struct buf head;
 
 	r->status = status;
-	r->moved_ms = http_now_ms();
+	r->moved_ms = clock_now_ms();
 	buf_init(&head, (1 << 20) - 4096);
 	add_head(r, a, status, &range, &head);
 	if (status != 304 && status != 416 && !str_is_equal(r->method, STR("HEAD")))

@@ -13,6 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define EVENTS_MAX	128
@@ -196,7 +197,7 @@ static void stream_step(struct loop *loop, struct http_request *r)
 	}
 	r->is_starved = step == HTTP_STARVED;
 	if (was_starved) /* the reader wasn't the one who kept it waiting */
-		r->moved_ms = http_now_ms();
+		r->moved_ms = clock_now_ms();
 	if (r->is_starved != was_starved && !poll_stream(loop, r))
 		stream_end(loop, r, HTTP_BROKEN);
 }
@@ -337,7 +338,7 @@ static void on_accepted(struct loop *loop, int fd)
 		return;
 	}
 	c = mem_alloc(sizeof(*c));
-	*c = (struct connection){ .fd = fd, .since_ms = http_now_ms(), .loop = loop };
+	*c = (struct connection){ .fd = fd, .since_ms = clock_now_ms(), .loop = loop };
 	pthread_mutex_lock(&loop->mutex);
 	c->next = loop->incomplete;
 	loop->incomplete = c;
@@ -411,7 +412,7 @@ static void begin_stop(struct loop *loop)
 	if (null_fd >= 0 && loop->listen_fd >= 0)
 		dup3(null_fd, loop->listen_fd, O_CLOEXEC);
 	close(null_fd);
-	loop->stop_at_ms = http_now_ms() + loop->config->server.stop_timeout_s * 1000LL;
+	loop->stop_at_ms = clock_now_ms() + loop->config->server.stop_timeout_s * 1000LL;
 	log_write(LOG_INFO, "stopping; %d under way", atomic_load(&loop->held));
 }
 
@@ -443,7 +444,7 @@ static void check_streams(struct loop *loop, int64_t now)
 
 static void housekeeping(struct loop *loop)
 {
-	int64_t now = http_now_ms();
+	int64_t now = clock_now_ms();
 
 	if (now < loop->housekeeping_ms)
 		return;
@@ -485,7 +486,7 @@ static void on_event(struct loop *loop, const struct epoll_event *event)
 
 static int wait_ms(const struct loop *loop)
 {
-	int64_t now = http_now_ms(), at = loop->housekeeping_ms;
+	int64_t now = clock_now_ms(), at = loop->housekeeping_ms;
 
 	if (loop->tick_at_ms >= 0 && loop->tick_at_ms < at)
 		at = loop->tick_at_ms;
@@ -497,10 +498,10 @@ static void tick(struct loop *loop)
 	int next_ms;
 
 	if (!atomic_exchange(&loop->must_tick, false) &&
-	    (loop->tick_at_ms < 0 || http_now_ms() < loop->tick_at_ms))
+	    (loop->tick_at_ms < 0 || clock_now_ms() < loop->tick_at_ms))
 		return;
 	next_ms = loop->hooks.on_tick(loop->hooks.arg);
-	loop->tick_at_ms = next_ms < 0 ? -1 : http_now_ms() + next_ms;
+	loop->tick_at_ms = next_ms < 0 ? -1 : clock_now_ms() + next_ms;
 }
 
 static bool is_over(const struct loop *loop, bool *is_clean)
@@ -508,7 +509,7 @@ static bool is_over(const struct loop *loop, bool *is_clean)
 	if (loop->listen_fd >= 0 && !loop->is_stopping)
 		return false;
 	*is_clean = atomic_load(&loop->held) == 0;
-	return *is_clean || (loop->is_stopping && http_now_ms() > loop->stop_at_ms);
+	return *is_clean || (loop->is_stopping && clock_now_ms() > loop->stop_at_ms);
 }
 
 bool loop_run(struct loop *loop)

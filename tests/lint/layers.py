@@ -9,7 +9,7 @@ import re
 import sys
 
 ROOMS = [
-    ("base", "err str log file"),
+    ("base", "err str clock log file"),
     ("gomod", "path version note tlog module list info mod modzip"),
     ("state", "chain config store part"),
     ("origin", "address fetch upstream"),

@@ -1,0 +1,13 @@
+/*
+ * clock.h - the time that only goes forward (CLOCK_MONOTONIC), for deadlines
+ * and durations. What is written to a file or a header is time(2)'s.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+int64_t clock_now_us(void);
+int64_t clock_now_ms(void);
+
+#endif
