@@ -352,3 +352,25 @@ out:
 		unlinkat(dirfd, tmp, 0);
 	return rc;
 }
+
+int file_create(int dirfd, const char *tmpdir, const char *path, struct str data,
+		struct err *err)
+{
+	char tmp[PATH_MAX];
+	const char *name;
+	int fd = file_temp(dirfd, tmpdir, tmp, sizeof(tmp), err);
+	int parent, rc;
+
+	if (fd < 0)
+		return -1;
+	rc = file_write_all(fd, data, err);
+	close(fd);
+	parent = rc == 0 ? open_parent(dirfd, path, &name) : -1;
+	/* link(2), since rename(2) would replace what another has put there since. */
+	if (rc == 0 && (parent < 0 || linkat(dirfd, tmp, parent, name, 0) != 0) && errno != EEXIST)
+		rc = err_errno(err, "cannot link '%s' to '%s'", tmp, path);
+	if (parent >= 0)
+		close(parent);
+	unlinkat(dirfd, tmp, 0);
+	return rc;
+}

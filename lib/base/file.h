@@ -61,6 +61,13 @@ ssize_t file_read_at(int fd, void *bytes, size_t n, off_t offset,
 int file_rename(int dirfd, const char *from, const char *path,
 		struct err *err);
 
+/*
+ * Put data at path by way of a temporary file in tmpdir, unless something is
+ * there. Returns 0 if it was put or there already, or -1.
+ */
+int file_create(int dirfd, const char *tmpdir, const char *path, struct str data,
+		struct err *err);
+
 /* unlink(2) below dirfd; absent already is success. Returns 0 or -1. */
 int file_remove(int dirfd, const char *path, struct err *err);
 

@@ -21,6 +21,9 @@
 /* Files that wait behind a slow upstream: two descriptors each, and some. */
 #define DESCRIPTORS 65536
 
+/* Files are made and flushed when those who wait have been served. */
+#define DISK_NICENESS 10
+
 #define CGI_THREADS	 2
 #define CGI_SWEEP_ONE_IN 256
 
@@ -30,6 +33,7 @@ struct responder {
 	struct fetch *fetch;
 	struct upstream *upstream;
 	struct work *work;
+	struct work *disk;
 	struct loop *loop;
 	struct answer answer;
 	struct proxy proxy;
@@ -51,7 +55,7 @@ static int on_tick(void *arg)
 
 	if (now >= r->sweep_at_ms) {
 		r->sweep_at_ms = now + SWEEP_INTERVAL_MS;
-		work_post(r->work, WORK_BACK, sweep, r);
+		work_post(r->disk, sweep, r);
 	}
 	return flights_tick(r->proxy.flights);
 }
@@ -107,8 +111,9 @@ static int responder_open(struct responder *r, const struct config *config, int 
 	if (!r->fetch)
 		return -1;
 	r->upstream = upstream_new(config, r->fetch);
-	r->work = work_new(threads, err);
-	if (!r->work)
+	r->work = work_new((threads + 1) / 2, 0, err);
+	r->disk = r->work ? work_new((threads + 1) / 2, DISK_NICENESS, err) : NULL;
+	if (!r->disk)
 		return -1;
 	r->loop = loop_new(config, r->work, listen_fd, &hooks, err);
 	if (!r->loop)
@@ -116,7 +121,8 @@ static int responder_open(struct responder *r, const struct config *config, int 
 	r->answer = (struct answer){ config, r->loop };
 	r->proxy.answer = &r->answer;
 	r->proxy.store = r->store;
-	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->work);
+	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->work,
+				       r->disk);
 	r->sweep_at_ms = clock_now_ms() + (listen_fd < 0 ? SWEEP_INTERVAL_MS : 1000);
 	return 0;
 }
@@ -125,6 +131,7 @@ static void responder_close(struct responder *r)
 {
 	fetch_free(r->fetch);
 	work_free(r->work);
+	work_free(r->disk);
 	flights_free(r->proxy.flights);
 	loop_free(r->loop);
 	upstream_free(r->upstream);

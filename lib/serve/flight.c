@@ -301,7 +301,7 @@ int flights_tick(struct flights *flights)
 		if (f->is_polled || f->poll_at_ms > now)
 			continue;
 		f->is_polled = true;
-		work_post(flights->work, WORK_FRONT, flight_poll, f);
+		work_post(flights->work, flight_poll, f);
 	}
 	pthread_mutex_unlock(&flights->mutex);
 	if (expired) {
@@ -309,13 +309,14 @@ int flights_tick(struct flights *flights)
 
 		d->flights = flights;
 		d->wants = expired;
-		work_post(flights->work, WORK_FRONT, expire, d);
+		work_post(flights->work, expire, d);
 	}
 	return next_ms;
 }
 
 struct flights *flights_new(const struct answer *answer, struct store *store,
-			    struct upstream *upstream, struct work *work)
+			    struct upstream *upstream, struct work *work,
+			    struct work *disk)
 {
 	struct flights *flights = mem_alloc(sizeof(*flights));
 
@@ -323,6 +324,7 @@ struct flights *flights_new(const struct answer *answer, struct store *store,
 	flights->store = store;
 	flights->upstream = upstream;
 	flights->work = work;
+	flights->disk = disk;
 	pthread_mutex_init(&flights->mutex, NULL);
 	return flights;
 }

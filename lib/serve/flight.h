@@ -22,9 +22,10 @@
 
 struct flights;
 
-/* All four must outlive it. */
+/* All of them must outlive it. work: what clients wait for; disk: the rest. */
 struct flights *flights_new(const struct answer *answer, struct store *store,
-			    struct upstream *upstream, struct work *work);
+			    struct upstream *upstream, struct work *work,
+			    struct work *disk);
 void flights_free(struct flights *flights);
 
 enum flight_joined {

@@ -177,7 +177,7 @@ void flight_begin_streaming(struct flight *f)
 		f->home->parked--;
 	}
 	pthread_mutex_unlock(&f->home->mutex);
-	work_post(f->home->work, WORK_FRONT, depart, d);
+	work_post(f->home->work, depart, d);
 }
 
 bool flight_can_stream(const struct flight *f)

@@ -177,7 +177,7 @@ static void verify(void *arg)
 		flight_publish(f, PART_PROVEN, NULL);
 	f->owns_part_fd = false; /* the source's from here */
 	flight_set_proven(f, f->part.fd, f->part.write_bytes);
-	work_post(f->home->work, WORK_BACK, commit, f);
+	work_post(f->home->disk, commit, f);
 }
 
 static void finish_without_body(void *arg)
@@ -205,8 +205,7 @@ static void on_done(void *arg, const struct upstream_result *result)
 	if (result->outcome == UPSTREAM_GOT && f->part.is_in_memory)
 		verify(f);
 	else
-		work_post(f->home->work, WORK_BACK,
-			  result->outcome == UPSTREAM_GOT ? verify : finish_without_body, f);
+		work_post(f->home->work, result->outcome == UPSTREAM_GOT ? verify : finish_without_body, f);
 }
 
 void flight_fetch(struct flight *f)

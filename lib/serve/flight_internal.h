@@ -55,6 +55,7 @@ struct flights {
 	struct store *store;
 	struct upstream *upstream;
 	struct work *work;
+	struct work *disk; /* what nobody waits for any more */
 	pthread_mutex_t mutex;
 	struct flight *all;		      /* (m) */
 	struct flight *table[FLIGHT_TABLE_SIZE];     /* (m) */

@@ -261,7 +261,7 @@ static void on_readable(struct loop *loop, struct connection *c)
 
 	if (is_complete(c->fd, &is_closed)) {
 		connection_remove(loop, c);
-		work_post(loop->work, WORK_FRONT, read_connection, c);
+		work_post(loop->work, read_connection, c);
 	} else if (is_closed) {
 		connection_close(loop, c);
 	}

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/str.h"
 
@@ -12,43 +14,27 @@ struct job {
 	void *arg;
 };
 
-struct queue {
-	struct job *first;
-	struct job **end;
-};
-
 struct work {
 	pthread_mutex_t mutex;
 	pthread_cond_t has_jobs;
-	struct queue front, back;
-	int back_running, back_max;
+	struct job *first;
+	struct job **end;
+	int niceness;
 	bool must_stop;
 	int threads_n;
 	pthread_t threads[];
 };
 
-static void queue_init(struct queue *queue)
+static struct job *take_job(struct work *work)
 {
-	queue->first = NULL;
-	queue->end = &queue->first;
-}
-
-static struct job *queue_take(struct queue *queue)
-{
-	struct job *job = queue->first;
+	struct job *job = work->first;
 
 	if (!job)
 		return NULL;
-	queue->first = job->next;
-	if (!queue->first)
-		queue->end = &queue->first;
+	work->first = job->next;
+	if (!work->first)
+		work->end = &work->first;
 	return job;
-}
-
-static void run_job(struct job *job)
-{
-	job->run(job->arg);
-	free(job);
 }
 
 static void *run(void *arg)
@@ -56,20 +42,16 @@ static void *run(void *arg)
 	struct work *work = arg;
 	struct job *job;
 
+	/* On Linux this is the thread's own (setpriority(2), "C library/kernel differences"). */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), work->niceness);
 	pthread_mutex_lock(&work->mutex);
 	for (;;) {
-		job = queue_take(&work->front);
+		job = take_job(work);
 		if (job) {
 			pthread_mutex_unlock(&work->mutex);
-			run_job(job);
+			job->run(job->arg);
+			free(job);
 			pthread_mutex_lock(&work->mutex);
-		} else if (work->back.first && work->back_running < work->back_max) {
-			job = queue_take(&work->back);
-			work->back_running++;
-			pthread_mutex_unlock(&work->mutex);
-			run_job(job);
-			pthread_mutex_lock(&work->mutex);
-			work->back_running--;
 		} else if (work->must_stop) {
 			break;
 		} else {
@@ -80,15 +62,14 @@ static void *run(void *arg)
 	return NULL;
 }
 
-struct work *work_new(int threads, struct err *err)
+struct work *work_new(int threads, int niceness, struct err *err)
 {
 	struct work *work = mem_alloc(sizeof(*work) + (size_t)threads * sizeof(pthread_t));
 
 	pthread_mutex_init(&work->mutex, NULL);
 	pthread_cond_init(&work->has_jobs, NULL);
-	queue_init(&work->front);
-	queue_init(&work->back);
-	work->back_max = threads > 1 ? threads / 2 : 1;
+	work->end = &work->first;
+	work->niceness = niceness;
 	for (; work->threads_n < threads; work->threads_n++) {
 		errno = pthread_create(&work->threads[work->threads_n], NULL, run, work);
 		if (errno == 0)
@@ -115,16 +96,15 @@ void work_free(struct work *work)
 	free(work);
 }
 
-void work_post(struct work *work, enum work_queue which, void (*run_fn)(void *arg), void *arg)
+void work_post(struct work *work, void (*run_fn)(void *arg), void *arg)
 {
-	struct queue *queue = which == WORK_FRONT ? &work->front : &work->back;
 	struct job *job = mem_alloc(sizeof(*job));
 
 	job->run = run_fn;
 	job->arg = arg;
 	pthread_mutex_lock(&work->mutex);
-	*queue->end = job;
-	queue->end = &job->next;
+	*work->end = job;
+	work->end = &job->next;
 	pthread_cond_signal(&work->has_jobs);
 	pthread_mutex_unlock(&work->mutex);
 }

@@ -1,26 +1,24 @@
 /*
- * work.h - a few threads for what may block for a moment: reading requests
- * and files, checking, flushing. What takes long is cut into jobs.
- *
- * Two queues, so that flushing and checking never hold up hits: WORK_FRONT
- * comes first, WORK_BACK has at most half of the threads.
+ * work.h - a few threads for what may block for a moment: checking, flushing,
+ * answering those who waited. What takes long is cut into jobs.
  */
 #ifndef SERVE_WORK_H
 #define SERVE_WORK_H
 
 #include "base/err.h"
 
-enum work_queue { WORK_FRONT, WORK_BACK };
-
 struct work;
 
-struct work *work_new(int threads, struct err *err);
+/*
+ * niceness is that of setpriority(2), 0 for none: threads that write what
+ * was answered already leave the processor to those who answer.
+ */
+struct work *work_new(int threads, int niceness, struct err *err);
 
 /* Runs all that was posted, ends the threads. NULL is nothing. */
 void work_free(struct work *work);
 
 /* From any thread. */
-void work_post(struct work *work, enum work_queue queue, void (*run)(void *arg),
-	       void *arg);
+void work_post(struct work *work, void (*run)(void *arg), void *arg);
 
 #endif

@@ -271,7 +271,12 @@ void store_list_add(struct store *store, const char *info_key)
 	if (store->dirfd < 0 || version_unescape(pool, version, &plain, &err) != 0 ||
 	    version_is_pseudo(plain))
 		goto out;
-	fd = file_open(store->dirfd, path, O_RDWR | O_CREAT | O_APPEND, 0644, &err);
+	fd = file_open(store->dirfd, path, O_RDWR | O_APPEND, 0, &err);
+	/* The first line comes with the file: an empty list says "no versions". */
+	if (fd == FILE_ABSENT &&
+	    file_create(store->dirfd, "tmp", path,
+			pool_printf(pool, "%.*s\n", STR_ARG(plain)), &err) == 0)
+		fd = file_open(store->dirfd, path, O_RDWR | O_APPEND, 0, &err);
 	if (fd < 0)
 		goto out;
 	if (add_line(fd, plain, pool, &err) != 0)
