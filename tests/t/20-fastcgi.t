@@ -418,9 +418,10 @@ def test_reload_reads_the_settings():
     tap.eq([pool.get(INFO).status for _ in range(6)], [200] * 6,
            "reload with a mistake: the old settings go on", pool.log())
     tap.eq([p for p in pool.workers() if not alive(p)], [], "reload with a mistake: workers stay")
-    os.kill(pool.workers()[0], signal.SIGKILL)
-    wait_until(lambda: len(pool.workers()) == 2 and all(alive(p) for p in pool.workers()),
-               "a new worker")
+    victim = pool.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: victim not in pool.workers() and len(pool.workers()) == 2 and
+               all(alive(p) for p in pool.workers()), "a new worker")
     tap.eq([pool.get(INFO).status for _ in range(6)], [200] * 6,
            "and a worker that is replaced then works, too", pool.log())
     rewrite("[upstream]\nchain = %s\n[cache]\ndir = %s\n" % (up.url, store))
