@@ -24,11 +24,6 @@ void log_set_level(enum log_level level)
 	setting.level = level;
 }
 
-enum log_level log_get_level(void)
-{
-	return setting.level;
-}
-
 bool log_has_stderr(void)
 {
 	struct stat st;
@@ -67,25 +62,4 @@ void log_write(enum log_level level, const char *format, ...)
 		sink.write(sink.arg, (struct str){ line, n });
 	else if (write(STDERR_FILENO, line, n) < 0)
 		return; /* nowhere left to say so */
-}
-
-struct str log_redact_url(struct pool *pool, struct str url)
-{
-	long scheme = str_find_str(url, STR("://"));
-	long query = str_find(url, '?');
-	struct str rest, host;
-	long at;
-
-	if (query >= 0)
-		url = str_head(url, (size_t)query);
-	if (scheme < 0)
-		return pool_str(pool, url);
-	rest = str_skip(url, (size_t)scheme + 3);
-	at = str_find(rest, '/');
-	host = at >= 0 ? str_head(rest, (size_t)at) : rest;
-	rest = str_skip(rest, host.n);
-	at = str_find_last(host, '@');
-	host = str_skip(host, (size_t)(at + 1));
-	return pool_printf(pool, "%.*s://%.*s%.*s", (int)scheme, url.p,
-			   STR_ARG(host), STR_ARG(rest));
 }

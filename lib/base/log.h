@@ -5,7 +5,7 @@
  * where the process has none worth the name (spawned by a web server that
  * closed it), to the sink of the thread's current request (FCGI_STDERR).
  * Control bytes in the text are replaced by '?', so that no line can be
- * forged. Callers keep secrets out: see log_redact_url().
+ * forged. Callers keep secrets out: URLs are logged as state/chain shows them.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -16,7 +16,6 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Lines above this level are dropped. Before threads start; default INFO. */
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 
 /* True if standard error is open and not /dev/null. */
 bool log_has_stderr(void);
@@ -29,8 +28,5 @@ void log_set_sink(void (*sink)(void *arg, struct str line), void *arg);
 
 void log_write(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-
-/* url without user, password and query: what may stand in a log line. */
-struct str log_redact_url(struct pool *pool, struct str url);
 
 #endif
