@@ -20,6 +20,8 @@ enum err_kind {
 	ERR_GONE,	  /* the same, for good: 410 */
 	ERR_METHOD,	  /* 405 */
 	ERR_BAD_UPSTREAM, /* an upstream failed or answered nonsense: 502 */
+	ERR_MISMATCH,	  /* bytes that are proven wrong, or can't be proven: 502 */
+	ERR_UNAVAILABLE,  /* what has to prove them can't be asked: 503 */
 	ERR_OVERLOAD,	  /* a bound of our own is reached: 503 */
 	ERR_TIMEOUT,	  /* an upstream took too long: 504 */
 	ERR_CONFIG,	  /* a wrong setting: 500, or no start */

@@ -4,15 +4,20 @@
 #include "gomod/tlog_tile.h"
 #include "gomod/tlog_tile_internal.h"
 
+#define NO_PARENT SIZE_MAX
+
 /*
  * The tiles to read. First those at the tree's edge, which hold the hashes that
- * add up to the tree's; then others, each behind its parent.
+ * add up to the tree's, if any other depends on them; then others, each behind
+ * its parent. What was proven before has no parent here.
  */
 struct plan {
+	const struct tlog_tile_reader *reader; /* NULL: nothing was proven before */
 	int height;
 	int64_t tree_n;
 	struct tlog_tile *tiles;
-	size_t *parents; /* of the tiles that aren't at the edge */
+	struct str *data; /* p NULL: to be read */
+	size_t *parents;
 	size_t n, edge;
 	uint64_t roots[TLOG_INDEXES_MAX];
 	size_t root_tiles[TLOG_INDEXES_MAX];
@@ -58,6 +63,28 @@ static uint32_t *slot_of(const struct plan *plan, const struct tlog_tile *tile)
 	}
 }
 
+static bool find_proven(const struct plan *plan, const struct tlog_tile *tile, struct str *data)
+{
+	if (!plan->reader || !plan->reader->find_proven ||
+	    !plan->reader->find_proven(plan->reader->context, tile, data))
+		return false;
+	return data->n == (size_t)tile->width * TLOG_HASH_SIZE;
+}
+
+/* Is there a tile on the way up from this hash that only the edge can prove? */
+static bool needs_edge(const struct plan *plan, uint64_t index)
+{
+	struct tlog_tile tile = widen(plan, tlog_tile_for_index(plan->height, index));
+	struct str data;
+
+	while (!find_proven(plan, &tile, &data)) {
+		if (tile.width < 1 << plan->height)
+			return true;
+		tile = parent_of(plan, tile);
+	}
+	return false;
+}
+
 static size_t plan_add(struct plan *plan, const struct tlog_tile *tile, size_t parent)
 {
 	*slot_of(plan, tile) = (uint32_t)plan->n + 1;
@@ -66,15 +93,21 @@ static size_t plan_add(struct plan *plan, const struct tlog_tile *tile, size_t p
 	return plan->n++;
 }
 
-static void plan_edge(struct plan *plan)
+static void plan_edge(struct plan *plan, const uint64_t *indexes, size_t n)
 {
+	bool is_needed = n == 0;
+
+	for (size_t i = 0; i < n && !is_needed; i++)
+		is_needed = needs_edge(plan, indexes[i]);
+	if (!is_needed)
+		return;
 	plan->roots_n = tlog_tree_indexes(plan->tree_n, plan->roots);
 	for (size_t i = 0; i < plan->roots_n; i++) {
 		struct tlog_tile tile =
 			widen(plan, tlog_tile_for_index(plan->height, plan->roots[i]));
 		uint32_t number = *slot_of(plan, &tile);
 
-		plan->root_tiles[i] = number > 0 ? number - 1 : plan_add(plan, &tile, 0);
+		plan->root_tiles[i] = number > 0 ? number - 1 : plan_add(plan, &tile, NO_PARENT);
 	}
 	plan->edge = plan->n;
 }
@@ -84,11 +117,17 @@ static size_t plan_index(struct plan *plan, uint64_t index)
 {
 	struct tlog_tile missing[TLOG_TILE_LEVEL_MAX + 1];
 	struct tlog_tile tile = widen(plan, tlog_tile_for_index(plan->height, index));
+	struct str data = { 0 };
 	size_t depth = 0, at;
 	uint32_t number;
 
 	while ((number = *slot_of(plan, &tile)) == 0) {
 		assert(depth < ARRAY_LEN(missing));
+		if (find_proven(plan, &tile, &data)) {
+			number = (uint32_t)plan_add(plan, &tile, NO_PARENT) + 1;
+			plan->data[number - 1] = data;
+			break;
+		}
 		missing[depth++] = tile;
 		tile = parent_of(plan, tile);
 	}
@@ -116,8 +155,8 @@ static int check_sizes(int height, int64_t tree_n, const uint64_t *indexes, size
 	return 0;
 }
 
-static int plan_make(struct plan *plan, struct pool *pool, int height, int64_t tree_n,
-		     const uint64_t *indexes, size_t n, struct err *err)
+static int plan_make(struct plan *plan, struct pool *pool, const struct tlog_tile_reader *reader,
+		     int height, int64_t tree_n, const uint64_t *indexes, size_t n, struct err *err)
 {
 	size_t levels, max, slots = 64;
 
@@ -127,12 +166,14 @@ static int plan_make(struct plan *plan, struct pool *pool, int height, int64_t t
 	max = (n + 1) * levels;
 	while (slots < 2 * max)
 		slots *= 2;
-	*plan = (struct plan){ .height = height, .tree_n = tree_n, .mask = slots - 1 };
+	*plan = (struct plan){ .reader = reader, .height = height, .tree_n = tree_n };
+	plan->mask = slots - 1;
+	plan->data = pool_alloc(pool, max * sizeof(*plan->data));
 	plan->tiles = pool_alloc(pool, max * sizeof(*plan->tiles));
 	plan->parents = pool_alloc(pool, max * sizeof(*plan->parents));
 	plan->index_tiles = pool_alloc(pool, n * sizeof(*plan->index_tiles));
 	plan->slots = pool_alloc(pool, slots * sizeof(*plan->slots));
-	plan_edge(plan);
+	plan_edge(plan, indexes, n);
 	for (size_t i = 0; i < n; i++)
 		plan->index_tiles[i] = plan_index(plan, indexes[i]);
 	return 0;
@@ -148,10 +189,10 @@ static int bad_tile(const struct plan *plan, size_t i, const char *what, struct 
 		       (long long)plan->tree_n, what);
 }
 
-static int check_lengths(const struct plan *plan, const struct str *data, struct err *err)
+static int check_lengths(const struct plan *plan, struct err *err)
 {
 	for (size_t i = 0; i < plan->n; i++)
-		if (data[i].n != (size_t)plan->tiles[i].width * TLOG_HASH_SIZE)
+		if (plan->data[i].n != (size_t)plan->tiles[i].width * TLOG_HASH_SIZE)
 			return bad_tile(plan, i, "not as long as it is wide", err);
 	return 0;
 }
@@ -165,13 +206,16 @@ static void take_hash(struct tlog_hasher *hasher, const struct plan *plan, struc
 	tlog_subtree_hash(hasher, data, place.first, place.count, hash);
 }
 
-static int prove_edge(struct tlog_hasher *hasher, const struct plan *plan, const struct str *data,
+static int prove_edge(struct tlog_hasher *hasher, const struct plan *plan,
 		      const struct tlog_tree *tree, struct err *err)
 {
 	struct tlog_hash hashes[TLOG_INDEXES_MAX], sum;
 
+	if (plan->edge == 0 && plan->n > 0)
+		return 0; /* nothing depends on it */
+
 	for (size_t i = 0; i < plan->roots_n; i++)
-		take_hash(hasher, plan, data[plan->root_tiles[i]], plan->roots[i], &hashes[i]);
+		take_hash(hasher, plan, plan->data[plan->root_tiles[i]], plan->roots[i], &hashes[i]);
 	sum = tlog_tree_hash(tree->n, hashes);
 	if (tlog_hash_is_equal(&sum, &tree->hash))
 		return 0;
@@ -183,42 +227,65 @@ static int prove_edge(struct tlog_hasher *hasher, const struct plan *plan, const
 }
 
 /* A tile that isn't at the edge is full: it is one hash in its parent. */
-static int prove_others(struct tlog_hasher *hasher, const struct plan *plan,
-			const struct str *data, struct err *err)
+static int prove_others(struct tlog_hasher *hasher, const struct plan *plan, struct err *err)
 {
 	int64_t mask = ((int64_t)1 << plan->height) - 1;
 
 	for (size_t i = plan->edge; i < plan->n; i++) {
 		size_t at = (size_t)(plan->tiles[i].n & mask) * TLOG_HASH_SIZE;
-		struct str parent = data[plan->parents[i]];
 		struct tlog_hash hash;
+		struct str parent;
 
+		if (plan->parents[i] == NO_PARENT)
+			continue; /* proven before */
+		parent = plan->data[plan->parents[i]];
 		assert(at + TLOG_HASH_SIZE <= parent.n);
-		tlog_subtree_hash(hasher, data[i], 0, (size_t)plan->tiles[i].width, &hash);
+		tlog_subtree_hash(hasher, plan->data[i], 0, (size_t)plan->tiles[i].width, &hash);
 		if (memcmp(parent.p + at, hash.bytes, TLOG_HASH_SIZE) != 0)
 			return bad_tile(plan, i, "its parent has another hash of it", err);
 	}
 	return 0;
 }
 
-static int read_plan(const struct plan *plan, const struct tlog_tile_reader *reader,
-		     const struct tlog_tree *tree, struct str *data, struct err *err)
+/* The tiles that weren't proven before: all at once, so that they can come in parallel. */
+static int read_missing(struct plan *plan, struct pool *pool, struct tlog_tile *tiles,
+			struct str *data, size_t *n, struct err *err)
 {
+	size_t *places = pool_alloc(pool, plan->n * sizeof(*places));
+
+	*n = 0;
+	for (size_t i = 0; i < plan->n; i++) {
+		if (plan->data[i].p)
+			continue;
+		places[*n] = i;
+		tiles[(*n)++] = plan->tiles[i];
+	}
+	if (*n > 0 && plan->reader->read_tiles(plan->reader->context, tiles, *n, data, err) != 0)
+		return -1;
+	for (size_t i = 0; i < *n; i++)
+		plan->data[places[i]] = data[i];
+	return 0;
+}
+
+static int read_plan(struct plan *plan, struct pool *pool, const struct tlog_tree *tree,
+		     struct err *err)
+{
+	const struct tlog_tile_reader *reader = plan->reader;
+	struct tlog_tile *tiles = pool_alloc(pool, plan->n * sizeof(*tiles));
+	struct str *data = pool_alloc(pool, plan->n * sizeof(*data));
 	struct tlog_hasher hasher;
+	size_t n;
 	int rc;
 
-	if (plan->n > 0 &&
-	    reader->read_tiles(reader->context, plan->tiles, plan->n, data, err) != 0)
-		return -1;
-	if (check_lengths(plan, data, err) != 0)
+	if (read_missing(plan, pool, tiles, data, &n, err) != 0 || check_lengths(plan, err) != 0)
 		return -1;
 	tlog_hasher_init(&hasher);
-	rc = prove_edge(&hasher, plan, data, tree, err);
+	rc = prove_edge(&hasher, plan, tree, err);
 	if (rc == 0)
-		rc = prove_others(&hasher, plan, data, err);
+		rc = prove_others(&hasher, plan, err);
 	tlog_hasher_clear(&hasher);
-	if (rc == 0 && plan->n > 0 && reader->save_tiles)
-		reader->save_tiles(reader->context, plan->tiles, plan->n, data);
+	if (rc == 0 && n > 0 && reader->save_tiles)
+		reader->save_tiles(reader->context, tiles, n, data);
 	return rc;
 }
 
@@ -228,18 +295,15 @@ int tlog_read_hashes(const struct tlog_tile_reader *reader, const struct tlog_tr
 	struct pool *pool = pool_new();
 	struct tlog_hasher hasher;
 	struct plan plan;
-	struct str *data;
-	int rc = plan_make(&plan, pool, reader->height, tree->n, indexes, n, err);
+	int rc = plan_make(&plan, pool, reader, reader->height, tree->n, indexes, n, err);
 
-	if (rc != 0)
-		goto out;
-	data = pool_alloc(pool, plan.n * sizeof(*data));
-	rc = read_plan(&plan, reader, tree, data, err);
+	if (rc == 0)
+		rc = read_plan(&plan, pool, tree, err);
 	if (rc != 0)
 		goto out;
 	tlog_hasher_init(&hasher);
 	for (size_t i = 0; i < n; i++)
-		take_hash(&hasher, &plan, data[plan.index_tiles[i]], indexes[i], &hashes[i]);
+		take_hash(&hasher, &plan, plan.data[plan.index_tiles[i]], indexes[i], &hashes[i]);
 	tlog_hasher_clear(&hasher);
 out:
 	pool_free(pool);
@@ -251,7 +315,7 @@ int tlog_read_plan(struct pool *pool, int height, int64_t tree_n, const uint64_t
 {
 	struct plan plan;
 
-	if (plan_make(&plan, pool, height, tree_n, indexes, n, err) != 0)
+	if (plan_make(&plan, pool, NULL, height, tree_n, indexes, n, err) != 0)
 		return -1;
 	*tiles = plan.tiles;
 	*count = plan.n;
@@ -276,8 +340,7 @@ int tlog_read_tile(const struct tlog_tile_reader *reader, const struct tlog_tree
 {
 	uint64_t indexes[1 << TLOG_READ_HEIGHT_MAX];
 
-	if (reader->height < 1 || reader->height > TLOG_READ_HEIGHT_MAX ||
-	    tile->height != reader->height || !is_in_tree(tile, tree->n))
+	if (tile->height < 1 || tile->height > TLOG_READ_HEIGHT_MAX || !is_in_tree(tile, tree->n))
 		return err_set(err, ERR_BAD_UPSTREAM, "no such tile in the tree of %lld records",
 			       (long long)tree->n);
 	for (int i = 0; i < tile->width; i++)

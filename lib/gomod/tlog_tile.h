@@ -84,6 +84,13 @@ struct tlog_tile_reader {
 	 */
 	void (*save_tiles)(void *context, const struct tlog_tile *tiles, size_t n,
 			   const struct str *data);
+
+	/*
+	 * A tile that was proven before, in this tree or in one that is known to
+	 * begin it: neither it nor what is above it is read again. Returns false
+	 * if there is none as wide as this. May be NULL. Data: see read_tiles.
+	 */
+	bool (*find_proven)(void *context, const struct tlog_tile *tile, struct str *data);
 	void *context;
 };
 
@@ -118,8 +125,9 @@ int tlog_read_plan(struct pool *pool, int height, int64_t tree_n, const uint64_t
 		   size_t n, struct tlog_tile **tiles, size_t *count, struct err *err);
 
 /*
- * Read a tile, of reader->height and with hashes (not data), as it was when the
- * tree had at least so many records, also where the tree has outgrown it.
+ * Read a tile with hashes (not data) as it was when the tree had at least so
+ * many records, also where the tree has outgrown it. Its height needn't be
+ * that of the tiles that there are, but is at most TLOG_READ_HEIGHT_MAX.
  *
  * hashes  out: tile->width of them
  * err     as above; ERR_BAD_UPSTREAM too if the tree doesn't have this tile

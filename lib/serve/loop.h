@@ -11,7 +11,7 @@
 #define SERVE_LOOP_H
 
 #include "serve/http.h"
-#include "serve/work.h"
+#include "base/work.h"
 #include "state/config.h"
 
 struct loop;

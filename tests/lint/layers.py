@@ -9,11 +9,11 @@ import re
 import sys
 
 ROOMS = [
-    ("base", "err str clock log file"),
+    ("base", "err str clock log file work"),
     ("gomod", "path version note tlog module list info mod modzip"),
     ("state", "chain config store part"),
     ("origin", "address fetch upstream"),
-    ("serve", "http route page work loop answer flight proxy"),
+    ("serve", "http route page loop answer flight proxy"),
     ("program", "responder server admin"),
 ]
 # Each outside library has one home.

@@ -2,8 +2,8 @@
  * work.h - a few threads for what may block for a moment: checking, flushing,
  * answering those who waited. What takes long is cut into jobs.
  */
-#ifndef SERVE_WORK_H
-#define SERVE_WORK_H
+#ifndef BASE_WORK_H
+#define BASE_WORK_H
 
 #include "base/err.h"
 

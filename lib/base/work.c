@@ -1,4 +1,4 @@
-#include "serve/work.h"
+#include "base/work.h"
 
 #include <errno.h>
 #include <pthread.h>
