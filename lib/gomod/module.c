@@ -216,3 +216,153 @@ int module_check(struct str path, struct str version, struct err *err)
 		       path_quote(version).text, path_quote(path).text,
 		       STR_ARG(needed));
 }
+
+/* Cut one end of a range off *glob, which is inside a class. */
+static bool cut_range_end(struct str *glob, int32_t *c)
+{
+	size_t n;
+
+	if (str_has_prefix(*glob, STR("-")) || str_has_prefix(*glob, STR("]")))
+		return false;
+	if (str_has_prefix(*glob, STR("\\")))
+		*glob = str_skip(*glob, 1);
+	n = path_first_char(*glob, c);
+	*glob = str_skip(*glob, n);
+	return n > 0;
+}
+
+/* Cut a class off *glob, from its '[' on; false if it is malformed. */
+static bool cut_class(struct str *glob, int32_t c, bool *has_c)
+{
+	int32_t low, high;
+	bool is_negated, is_found = false;
+
+	*glob = str_skip(*glob, 1);
+	is_negated = str_has_prefix(*glob, STR("^"));
+	*glob = str_skip(*glob, is_negated);
+	do {
+		if (!cut_range_end(glob, &low))
+			return false;
+		high = low;
+		if (str_has_prefix(*glob, STR("-"))) {
+			*glob = str_skip(*glob, 1);
+			if (!cut_range_end(glob, &high))
+				return false;
+		}
+		is_found = is_found || (low <= c && c <= high);
+	} while (!str_has_prefix(*glob, STR("]")));
+	*glob = str_skip(*glob, 1);
+	*has_c = is_found != is_negated;
+	return true;
+}
+
+/* As path.Match takes it: malformed anywhere is malformed, whatever the name. */
+static bool is_well_formed(struct str glob)
+{
+	bool unused;
+
+	while (glob.n > 0) {
+		char c = glob.p[0];
+
+		if (c == '[') {
+			if (!cut_class(&glob, 0, &unused))
+				return false;
+			continue;
+		}
+		if (c == '\\' && glob.n == 1)
+			return false;
+		glob = str_skip(glob, c == '\\' ? 2 : 1);
+	}
+	return true;
+}
+
+/* Cut what isn't a star off *glob, and what it stands for off *name. */
+static bool match_one(struct str *glob, struct str *name)
+{
+	int32_t c;
+	size_t n = path_first_char(*name, &c);
+	bool is_match = false;
+
+	if (name->n == 0)
+		return false;
+	if (n == 0) { /* a byte that isn't UTF-8 counts as U+FFFD */
+		c = 0xfffd;
+		n = 1;
+	}
+	if (glob->p[0] == '[') {
+		cut_class(glob, c, &is_match);
+	} else if (glob->p[0] == '?') {
+		is_match = c != '/';
+		*glob = str_skip(*glob, 1);
+	} else {
+		*glob = str_skip(*glob, glob->p[0] == '\\');
+		is_match = glob->p[0] == name->p[0];
+		*glob = str_skip(*glob, 1);
+		n = 1;
+	}
+	*name = str_skip(*name, n);
+	return is_match;
+}
+
+/* path.Match of a well-formed glob. */
+static bool match(struct str glob, struct str name)
+{
+	struct str star = { 0 }; /* what follows the last one in glob */
+	struct str rest = { 0 }; /* what it leaves of name */
+
+	while (glob.n > 0 || name.n > 0) {
+		if (str_has_prefix(glob, STR("*"))) {
+			glob = star = str_skip(glob, 1);
+			rest = name;
+			continue;
+		}
+		if (glob.n > 0 && match_one(&glob, &name))
+			continue;
+		/* No match: the last star takes one byte more, if it may. */
+		if (rest.n == 0 || rest.p[0] == '/')
+			return false;
+		name = rest = str_skip(rest, 1);
+		glob = star;
+	}
+	return true;
+}
+
+/* Cut path down to as many elements as glob has; false if it has fewer. */
+static bool cut_elements(struct str *path, struct str glob)
+{
+	size_t slashes = 0;
+
+	for (size_t i = 0; i < glob.n; i++)
+		slashes += glob.p[i] == '/';
+	for (size_t i = 0; i < path->n; i++)
+		if (path->p[i] == '/' && slashes-- == 0) {
+			*path = str_head(*path, i);
+			return true;
+		}
+	return slashes == 0;
+}
+
+static struct str without_slash(struct str glob)
+{
+	return str_head(glob, glob.n - str_has_suffix(glob, STR("/")));
+}
+
+bool module_is_pattern(struct str glob)
+{
+	return is_well_formed(without_slash(glob));
+}
+
+bool module_matches_patterns(struct str patterns, struct str path)
+{
+	struct str glob;
+
+	while (str_cut(&patterns, ',', &glob)) {
+		struct str prefix = path;
+
+		glob = without_slash(glob);
+		if (glob.n > 0 && is_well_formed(glob) &&
+		    cut_elements(&prefix, glob) && match(glob, prefix))
+			return true;
+	}
+	return false;
+}

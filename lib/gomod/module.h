@@ -2,7 +2,8 @@
  * module.h - module paths: which are valid, and how they are written in URLs.
  *
  * Pure functions: no I/O, no state. Rules and names follow module.go of
- * golang.org/x/mod; tests/vectors/module.txt was made by that package.
+ * golang.org/x/mod; tests/vectors/module.txt and patterns.txt were made
+ * by that package.
  */
 #ifndef GOMOD_MODULE_H
 #define GOMOD_MODULE_H
@@ -75,5 +76,23 @@ bool module_has_valid_major(struct str path, struct str *prefix,
  * Returns 0, or -1 with *err set.
  */
 int module_check(struct str path, struct str version, struct err *err);
+
+/*
+ * module.MatchPrefixPatterns: whether the first elements of path, as many as
+ * the pattern has, match one of the patterns: "example.com,*.corp/team".
+ *
+ * patterns  as in GOPRIVATE: globs of path.Match with commas between them.
+ *           '*' and '?' stand for anything but a slash; "[a-z]", "[^a-z]";
+ *           '\' takes the next one's meaning away. One slash at the end of
+ *           each doesn't count; empty and malformed ones match nothing.
+ * path      any bytes; a module path need not be valid
+ */
+bool module_matches_patterns(struct str patterns, struct str path);
+
+/*
+ * Whether glob, one of such a list, is well-formed; for checking settings. An
+ * empty one is, though it matches nothing.
+ */
+bool module_is_pattern(struct str glob);
 
 #endif

@@ -46,17 +46,23 @@ static bool is_allowed(int32_t c, enum path_kind kind)
 	return is_alnum(c) || (c != 0 && strchr(punctuation[kind], c));
 }
 
+size_t path_first_char(struct str s, int32_t *c)
+{
+	utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s.p,
+					      (utf8proc_ssize_t)s.n, c);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
 static int check_chars(struct str element, enum path_kind kind,
 		       struct err *err)
 {
-	const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)element.p;
-	utf8proc_ssize_t n;
+	size_t n;
 	int32_t c;
 
-	for (size_t i = 0; i < element.n; i += (size_t)n) {
-		n = utf8proc_iterate(p + i, (utf8proc_ssize_t)(element.n - i),
-				     &c);
-		if (n <= 0)
+	for (size_t i = 0; i < element.n; i += n) {
+		n = path_first_char(str_skip(element, i), &c);
+		if (n == 0)
 			return err_set(err, ERR_BAD_REQUEST,
 				       "not UTF-8 at byte %zu of '%s'", i,
 				       path_quote(element).text);

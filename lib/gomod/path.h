@@ -32,6 +32,12 @@ int path_element_check(struct str element, enum path_kind kind,
 int path_check(struct str path, enum path_kind kind, struct err *err);
 
 /*
+ * The first character of s. Returns its length in bytes; 0, and *c is
+ * senseless, if s is empty or doesn't begin with a character in UTF-8.
+ */
+size_t path_first_char(struct str s, int32_t *c);
+
+/*
  * Append the case-folded form of a file path that path_check() accepted:
  * two paths fold to the same bytes exactly if Go's strings.EqualFold holds.
  */

@@ -46,7 +46,18 @@ static void check_kinds(struct str text)
 	buf_clear(&twice);
 }
 
-/* Up to the first '@' a path, behind it a version. */
+/* A path matches itself as a pattern, if nothing in it has a meaning. */
+static void check_patterns(struct str text, struct str path)
+{
+	struct err err;
+
+	if (module_matches_patterns(text, path) && !str_has_char(text, ','))
+		FUZZ_MUST(module_is_pattern(text));
+	if (module_path_check(path, &err) == 0)
+		FUZZ_MUST(module_matches_patterns(path, path));
+}
+
+/* Up to the first '@' a path, behind it a version or patterns. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = { (const char *)data, size };
@@ -56,6 +67,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	round_trip(pool, text);
 	check_kinds(text);
+	check_patterns(text, text);
+	if (at >= 0)
+		check_patterns(str_skip(text, (size_t)at + 1),
+			       str_head(text, (size_t)at));
 	if (at >= 0 && module_check(str_head(text, (size_t)at),
 				    str_skip(text, (size_t)at + 1), &err) == 0)
 		FUZZ_MUST(module_path_check(str_head(text, (size_t)at), &err) == 0);

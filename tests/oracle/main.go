@@ -77,6 +77,7 @@ func main() {
 	dir := os.Args[1]
 	write(dir, "version.txt", versions)
 	write(dir, "module.txt", modules)
+	write(dir, "patterns.txt", patterns)
 	write(dir, "unicode.txt", unicodes)
 	write(dir, "info.txt", infos)
 	write(dir, "note.txt", notes)

@@ -101,6 +101,31 @@ static void test_pair(void **state)
 	assert_true(vectors_each(file, "pair", check_pair) > 200);
 }
 
+static void check_match(const struct vector *v)
+{
+	bool is_match = vectors_has(v, 3, "true");
+
+	print_message("'%.*s' '%.*s': %.*s\n", STR_ARG(v->field[1]),
+		      STR_ARG(v->field[2]), STR_ARG(v->field[3]));
+	if (module_matches_patterns(v->field[1], v->field[2]) != is_match)
+		fail_msg("should be %.*s", STR_ARG(v->field[3]));
+}
+
+static void check_pattern(const struct vector *v)
+{
+	if (module_is_pattern(v->field[1]) != vectors_has(v, 2, "ok"))
+		fail_msg("'%.*s' should be %.*s", STR_ARG(v->field[1]),
+			 STR_ARG(v->field[2]));
+}
+
+static void test_patterns(void **state)
+{
+	(void)state;
+	assert_true(vectors_each("patterns.txt", "match", check_match) > 3000);
+	assert_true(vectors_each("patterns.txt", "pattern", check_pattern) > 150);
+	assert_false(module_matches_patterns((struct str){ 0 }, STR("a.b")));
+}
+
 /* Cases that x/mod has no opinion on: lengths, and what the texts say. */
 static void test_lengths(void **state)
 {
@@ -254,7 +279,7 @@ int main(void)
 		cmocka_unit_test(test_check),	cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_split),	cmocka_unit_test(test_pair),
 		cmocka_unit_test(test_lengths), cmocka_unit_test(test_texts),
-		cmocka_unit_test(test_unicode),
+		cmocka_unit_test(test_patterns), cmocka_unit_test(test_unicode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
