@@ -2,8 +2,8 @@
  * module.h - module paths: which are valid, and how they are written in URLs.
  *
  * Pure functions: no I/O, no state. Rules and names follow module.go of
- * golang.org/x/mod; tests/vectors/module.txt and patterns.txt were made
- * by that package.
+ * golang.org/x/mod; module.txt, patterns.txt and xmod.txt in
+ * tests/vectors were made by that package.
  */
 #ifndef GOMOD_MODULE_H
 #define GOMOD_MODULE_H

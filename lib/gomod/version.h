@@ -2,8 +2,8 @@
  * version.h - semantic versions, as the go command spells them: "v1.2.3".
  *
  * Pure functions: no I/O, no state. Rules and names follow semver.go,
- * pseudo.go and module.go of golang.org/x/mod; tests/vectors/version.txt
- * was made by those packages.
+ * pseudo.go and module.go of golang.org/x/mod; version.txt and xmod.txt in
+ * tests/vectors were made by those packages.
  */
 #ifndef GOMOD_VERSION_H
 #define GOMOD_VERSION_H

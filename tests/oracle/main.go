@@ -20,7 +20,8 @@ import (
 const command = "# Made by: cd tests/oracle && go run . ../vectors\n"
 
 type output struct {
-	w *bufio.Writer
+	w     *bufio.Writer
+	table string // of x/mod's own tests, behind each line
 }
 
 func quote(s string) string {
@@ -36,6 +37,9 @@ func quote(s string) string {
 }
 
 func (o output) line(fields ...any) {
+	if o.table != "" {
+		fields = append(fields, o.table)
+	}
 	for i, f := range fields {
 		if i > 0 {
 			o.w.WriteByte('\t')
@@ -64,7 +68,7 @@ func write(dir, name string, fill func(output)) {
 	must(err)
 	w := bufio.NewWriter(f)
 	w.WriteString(command)
-	fill(output{w})
+	fill(output{w: w})
 	must(w.Flush())
 	must(f.Close())
 }
@@ -78,6 +82,7 @@ func main() {
 	write(dir, "version.txt", versions)
 	write(dir, "module.txt", modules)
 	write(dir, "patterns.txt", patterns)
+	write(dir, "xmod.txt", xmods)
 	write(dir, "unicode.txt", unicodes)
 	write(dir, "info.txt", infos)
 	write(dir, "note.txt", notes)

@@ -56,16 +56,26 @@ var queryList = []string{
 	"v1.0.0-!r!c1", "v1.0.0-RC1", "v1.0.0-!!rc1", "v1.0.0-rC1", "v1.0.0%2Bincompatible", "ⅷ", "x\u0130",
 }
 
+func versionLine(o output, v string) {
+	o.line("version", v, semver.IsValid(v), v != "" && module.CanonicalVersion(v) == v,
+		module.IsPseudoVersion(v), semver.Major(v), semver.Prerelease(v), semver.Build(v))
+}
+
+func compareLine(o output, v, w string) int {
+	order := semver.Compare(v, w)
+	o.line("compare", v, w, order)
+	return order
+}
+
 func versions(o output) {
 	for _, v := range versionList {
-		o.line("version", v, semver.IsValid(v), v != "" && module.CanonicalVersion(v) == v,
-			module.IsPseudoVersion(v), semver.Major(v), semver.Prerelease(v), semver.Build(v))
+		versionLine(o, v)
 	}
 	for i, v := range versionList {
 		for j, w := range versionList {
 			// All pairs would be much: neighbours, and a sample.
 			if (i-j <= 2 && j-i <= 2) || (i*31+j*17)%13 == 0 {
-				o.line("compare", v, w, semver.Compare(v, w))
+				compareLine(o, v, w)
 			}
 		}
 	}

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
 )
 
 // Where the go command has put the module whose tests we read.
@@ -82,4 +87,95 @@ func expect(what string, got, want any) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		must(fmt.Errorf("%s: got %v, its test wants %v", what, got, want))
 	}
+}
+
+func xmodModules(o output) {
+	const file = "module/module_test.go"
+	o.table = "checkTests"
+	for _, row := range table(file, o.table) {
+		expect(row[0]+" "+row[1], pairLine(o, row[0], row[1]) == nil, row[2])
+	}
+	o.table = "checkPathTests"
+	for _, row := range table(file, o.table) {
+		p := row[0]
+		checkLine(o, p)
+		expect(p, module.CheckPath(p) == nil, row[1])
+		expect(p, module.CheckImportPath(p) == nil, row[2])
+		expect(p, module.CheckFilePath(p) == nil, row[3])
+		_, err := escapeLine(o, p)
+		expect(p, err == nil, row[1])
+		if _, err := unescapeLine(o, p); row[1] == "false" {
+			expect(p, err == nil, false)
+		}
+		splitLine(o, p)
+	}
+	o.table = "splitPathVersionTests"
+	for _, row := range table(file, o.table) {
+		prefix, major, ok := splitLine(o, row[0]+row[1])
+		expect(row[0]+row[1], []any{prefix, major, ok}, []any{row[0], row[1], true})
+	}
+	o.table = "escapeTests"
+	for _, row := range table(file, o.table) {
+		p, esc := row[0], row[len(row)-1] // the same if there is but one
+		got, _ := escapeLine(o, p)
+		expect(p, got, esc)
+		got, _ = unescapeLine(o, esc)
+		expect(esc, got, p)
+	}
+	o.table = "badUnescape"
+	for _, row := range table(file, o.table) {
+		_, err := unescapeLine(o, row[0])
+		expect(row[0], err == nil, false)
+	}
+	o.table = "TestMatchPathMajor"
+	for _, row := range table(file, o.table) {
+		p := "example.com/m" + row[1]
+		if strings.HasPrefix(row[1], ".") {
+			p = "gopkg.in/m" + row[1]
+		}
+		expect(p+" "+row[0], pairLine(o, p, row[0]) == nil, row[2])
+	}
+}
+
+func xmodVersions(o output) {
+	const file, pseudo = "semver/semver_test.go", "module/pseudo_test.go"
+	o.table = "semver tests"
+	rows := table(file, "tests")
+	for i, row := range rows {
+		versionLine(o, row[0])
+		expect(row[0], semver.IsValid(row[0]), row[1] != "")
+		for j, other := range rows {
+			want := 1
+			if row[1] == other[1] {
+				want = 0
+			} else if i < j {
+				want = -1
+			}
+			expect(row[0]+" "+other[0], compareLine(o, row[0], other[0]), want)
+		}
+	}
+	o.table = "TestSort"
+	var sorted []string
+	for _, row := range table(file, o.table) {
+		sorted = append(sorted, row[0])
+	}
+	o.line("sort", strings.Join(sorted, " "))
+	expect("sorted", slices.IsSortedFunc(sorted, func(a, b string) int { return cmp.Or(semver.Compare(a, b), cmp.Compare(a, b)) }), true)
+	o.table = "pseudoTests"
+	for _, row := range table(pseudo, o.table) {
+		versionLine(o, row[1])
+		expect(row[1], module.IsPseudoVersion(row[1]), false)
+		versionLine(o, row[2])
+		expect(row[2], module.IsPseudoVersion(row[2]), true)
+	}
+	o.table = "TestInvalidPseudoVersionBase"
+	for _, row := range table(pseudo, o.table) {
+		versionLine(o, row[0])
+	}
+}
+
+// The cases of x/mod's own tests: a line as in module.txt or version.txt, with the table's name behind it.
+func xmods(o output) {
+	xmodModules(o)
+	xmodVersions(o)
 }

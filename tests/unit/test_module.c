@@ -6,6 +6,7 @@
 #include "gomod/path.h"
 
 static const char file[] = "module.txt";
+static const char xmod[] = "xmod.txt";
 
 static void check_one(struct str path, int (*check)(struct str, struct err *),
 		      bool is_ok)
@@ -101,14 +102,23 @@ static void test_pair(void **state)
 	assert_true(vectors_each(file, "pair", check_pair) > 200);
 }
 
+static void test_xmod(void **state)
+{
+	(void)state;
+	assert_true(vectors_show(xmod, "check", check_path) > 100);
+	assert_true(vectors_show(xmod, "escape", check_escape) > 100);
+	assert_true(vectors_show(xmod, "unescape", check_unescape) > 100);
+	assert_true(vectors_show(xmod, "split", check_split) > 100);
+	assert_true(vectors_show(xmod, "pair", check_pair) >= 40);
+}
+
 static void check_match(const struct vector *v)
 {
 	bool is_match = vectors_has(v, 3, "true");
 
-	print_message("'%.*s' '%.*s': %.*s\n", STR_ARG(v->field[1]),
-		      STR_ARG(v->field[2]), STR_ARG(v->field[3]));
 	if (module_matches_patterns(v->field[1], v->field[2]) != is_match)
-		fail_msg("should be %.*s", STR_ARG(v->field[3]));
+		fail_msg("'%.*s' '%.*s' should be %.*s", STR_ARG(v->field[1]),
+			 STR_ARG(v->field[2]), STR_ARG(v->field[3]));
 }
 
 static void check_pattern(const struct vector *v)
@@ -121,8 +131,8 @@ static void check_pattern(const struct vector *v)
 static void test_patterns(void **state)
 {
 	(void)state;
-	assert_true(vectors_each("patterns.txt", "match", check_match) > 3000);
-	assert_true(vectors_each("patterns.txt", "pattern", check_pattern) > 150);
+	assert_true(vectors_show("patterns.txt", "match", check_match) > 3000);
+	assert_true(vectors_show("patterns.txt", "pattern", check_pattern) > 150);
 	assert_false(module_matches_patterns((struct str){ 0 }, STR("a.b")));
 }
 
@@ -278,8 +288,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check),	cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_split),	cmocka_unit_test(test_pair),
-		cmocka_unit_test(test_lengths), cmocka_unit_test(test_texts),
-		cmocka_unit_test(test_patterns), cmocka_unit_test(test_unicode),
+		cmocka_unit_test(test_xmod),	cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_texts),	cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_unicode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

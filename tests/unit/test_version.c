@@ -3,6 +3,7 @@
 #include "gomod/version.h"
 
 static const char file[] = "version.txt";
+static const char xmod[] = "xmod.txt";
 
 static void check_version(const struct vector *v)
 {
@@ -36,6 +37,30 @@ static void test_compare(void **state)
 {
 	(void)state;
 	assert_true(vectors_each(file, "compare", check_compare) > 500);
+}
+
+/* In order already: sort them from another one, the same each time. */
+static void check_sort(const struct vector *v)
+{
+	struct str expected[64], got[64], rest = v->field[1];
+	size_t n = 0;
+
+	while (n < ARRAY_LEN(expected) && str_cut(&rest, ' ', &expected[n]))
+		n++;
+	assert_in_range(n, 20, ARRAY_LEN(expected) - 1);
+	for (size_t i = 0; i < n; i++)
+		got[i] = expected[n - 1 - i];
+	version_sort(got, n);
+	for (size_t i = 0; i < n; i++)
+		assert_str(got[i], expected[i]);
+}
+
+static void test_xmod(void **state)
+{
+	(void)state;
+	assert_true(vectors_show(xmod, "version", check_version) > 60);
+	assert_true(vectors_show(xmod, "compare", check_compare) > 1000);
+	assert_int_equal(vectors_show(xmod, "sort", check_sort), 1);
 }
 
 static void check_escape(const struct vector *v)
@@ -128,6 +153,7 @@ int main(void)
 		cmocka_unit_test(test_parts),  cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_escape), cmocka_unit_test(test_unescape),
 		cmocka_unit_test(test_lengths), cmocka_unit_test(test_sort),
+		cmocka_unit_test(test_xmod),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,12 +54,8 @@ static inline bool vectors_has(const struct vector *vector, size_t i,
 	return str_is_equal(vector->field[i], str_of(text));
 }
 
-/*
- * Call check for each line whose first field is kind; returns how many. The
- * fields of a line live until check returns.
- */
-static inline size_t vectors_each(const char *name, const char *kind,
-				  void (*check)(const struct vector *vector))
+static inline size_t vectors_run(const char *name, const char *kind, bool shows,
+				 void (*check)(const struct vector *vector))
 {
 	char path[128];
 	char *line = NULL;
@@ -75,9 +71,12 @@ static inline size_t vectors_each(const char *name, const char *kind,
 		struct vector vector = { 0 };
 		char *at = line;
 
-		if (line[0] == '#')
-			continue;
 		line[--n] = '\0';
+		if (strncmp(line, kind, strlen(kind)) != 0 ||
+		    line[strlen(kind)] != '\t')
+			continue;
+		if (shows)
+			print_message("%s\n", line);
 		while (at && vector.n < VECTOR_FIELDS) {
 			char *end = strchr(at, '\t');
 			size_t length = end ? (size_t)(end - at) : strlen(at);
@@ -85,14 +84,29 @@ static inline size_t vectors_each(const char *name, const char *kind,
 			vector.field[vector.n++] = vectors_unquote(at, length);
 			at = end ? end + 1 : NULL;
 		}
-		if (!vectors_has(&vector, 0, kind))
-			continue;
 		check(&vector);
 		found++;
 	}
 	free(line);
 	fclose(file);
 	return found;
+}
+
+/*
+ * Call check for each line whose first field is kind; returns how many. The
+ * fields of a line live until check returns.
+ */
+static inline size_t vectors_each(const char *name, const char *kind,
+				  void (*check)(const struct vector *vector))
+{
+	return vectors_run(name, kind, false, check);
+}
+
+/* The same, and print each line. */
+static inline size_t vectors_show(const char *name, const char *kind,
+				  void (*check)(const struct vector *vector))
+{
+	return vectors_run(name, kind, true, check);
 }
 
 #define assert_str(got, expected)                                         \
