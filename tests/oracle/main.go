@@ -1,6 +1,7 @@
 // Oracle prints what golang.org/x/mod and the standard library say about
-// versions, paths, version infos, signed notes, the log of a checksum
-// database and zips. It makes the files in
+// versions, paths, patterns, version infos, signed notes, the log of a checksum
+// database and zips. The cases are ours, and (xmod.txt, zip/xmod-*.zip) those
+// of x/mod's own tests, as the module cache holds them. It makes the files in
 // tests/vectors, is run by hand and is no part of the build:
 //
 //	cd tests/oracle && go run . ../vectors

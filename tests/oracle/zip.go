@@ -439,12 +439,17 @@ func judge(path, modPath, version string) (h1 string, files int, unpacked int64,
 	return h1, files, unpacked, err
 }
 
+func zipLine(o output, dir, name string, m module.Version) (string, error) {
+	h1, files, unpacked, err := judge(filepath.Join(dir, name), m.Path, m.Version)
+	o.line("zip", name, m.Path, m.Version, verdict(err), h1, files, unpacked)
+	return h1, err
+}
+
 func zips(o output, dir string) {
 	must(os.RemoveAll(dir))
 	must(os.MkdirAll(dir, 0o777))
 	one := func(name, mod, version string) {
-		h1, files, unpacked, err := judge(filepath.Join(dir, name+".zip"), mod, version)
-		o.line("zip", name+".zip", mod, version, verdict(err), h1, files, unpacked)
+		zipLine(o, dir, name+".zip", module.Version{Path: mod, Version: version})
 	}
 	for _, list := range [][]zipCase{nameCases(), sizeCases(), formatCases()} {
 		for _, c := range list {
@@ -458,6 +463,7 @@ func zips(o output, dir string) {
 	} {
 		one("simple", m[0], m[1])
 	}
+	xmodZips(o, dir)
 	mod := "module example.com/m\n"
 	open := func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(mod)), nil }
 	h1, err := dirhash.Hash1([]string{"go.mod"}, open)
