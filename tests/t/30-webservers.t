@@ -235,7 +235,7 @@ class ServerTests:
             self.group.equal((status, body), reference(path), "refusal comes through: " + path)
         status, _, _ = request(self.run, "/sumdb/sum.fixture.test/supported")
         self.group.equal(status, 200, "sumdb is supported")
-        path = "/sumdb/sum.fixture.test/tile/8/0/x001/234"
+        path = "/sumdb/sum.fixture.test/tile/8/0/123"
         status, _, body = request(self.run, path)
         self.group.equal((status, body), reference(path), "GET " + path)
 

@@ -287,6 +287,23 @@ class Fixture:
         """The right bytes of /MODULE/@v/FILE, asked past all rules and counters."""
         return self.fetch("/u/_ref" + path)
 
+    def control(self, what, **params):
+        """The text of /_/WHAT; the head of tests/fixture/main.go lists them."""
+        return self.fetch("/_/%s?%s" % (what, urllib.parse.urlencode(params))).decode()
+
+    def vkey(self, name="sum.fixture.test", key=None):
+        """A checksum database's verifier key; key: the seed of another one of that name."""
+        return self.control("vkey", name=name, key=key or "").strip()
+
+    def with_head_of(self, body, right):
+        """right with a signed head of the same size as body's: each lookup lets a tree grow."""
+        record, mark, head = right.partition(b"go.sum database tree\n")
+        size = re.search(mark + rb"(\d+)\n", body)
+        if not mark or not size:
+            return right
+        name = head.splitlines()[-1].split()[1].decode()
+        return record + self.control("head", name=name, n=int(size.group(1))).encode()
+
     def mount(self):
         """An upstream of one's own: rules and counters of other mounts don't touch it."""
         with self.lock:
@@ -313,6 +330,10 @@ class Mount:
     def _ask(self, what, path):
         return self.fixture.fetch("/_/%s?%s"
                                   % (what, urllib.parse.urlencode({"path": self._path(path)})))
+
+    def sumdb(self, name="sum.fixture.test"):
+        """GOSUMDB's value for a checksum database: key and URL, below this mount."""
+        return "%s %s/sumdb/%s" % (self.fixture.vkey(name), self.url, name)
 
     def log(self, path=".*"):
         return json.loads(self._ask("log", path))
@@ -888,6 +909,8 @@ def store_faults(store, fixture):
             faults.append("%s: mode %o" % (name, mode))
         if name.startswith("sumdb/") or kind in ("info", "mod", "zip"):
             want = right(name)
+            if want is not None and name.startswith("sumdb/"):
+                want = fixture.with_head_of(slurp(path), want)
             if want is not None and slurp(path) != want:
                 faults.append("%s: %d bytes differ from the fixture's %d"
                               % (name, os.path.getsize(path), len(want)))
