@@ -21,86 +21,19 @@ import filecmp
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ROOT, SLOW, children, clip, place, slurp, tap  # noqa: E402
+import live  # noqa: E402
+from harness import place, slurp, tap  # noqa: E402
+from live import Download, escaped  # noqa: E402
 from webrun import WebRun, installed  # noqa: E402
 
-LIVE = ROOT + "/tests/live/go.mod"
 SERVERS = ["nginx", "lighttpd", "lighttpd-spawn", "apache-proxy", "apache-fcgid", "apache-cgi", "lighttpd-cgi"]
 KINDS = (".info", ".mod", ".zip", ".ziphash")
 MODULES_MIN = 150
 FEW = 8
-GO = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-
-
-def skip_all(why):
-    print("1..0 # SKIP skipped: " + why, flush=True)
-    sys.exit(0)
-
-
-def find_upstream():
-    """The upstream's URL; ends the test where there is none."""
-    if not GO:
-        skip_all("there is no go command")
-    chain = subprocess.run([GO, "env", "GOPROXY"], env=dict(os.environ, GOTOOLCHAIN="local"), cwd=place.path,
-                           capture_output=True, text=True).stdout.strip()
-    urls = [u for u in re.split("[,|]", chain) if re.match("https?://", u)]
-    if not urls:
-        skip_all("go env GOPROXY names no http(s) proxy")
-    module, version = re.search(r"^require (\S+) (\S+)", slurp(LIVE).decode(), re.M).groups()
-    url = "%s/%s/@v/%s.mod" % (urls[0].rstrip("/"), module, version)
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            answer.read()
-    except urllib.error.HTTPError as e:
-        skip_all("the upstream hasn't got %s: status %d" % (module, e.code))
-    except OSError as e:
-        skip_all("the upstream doesn't answer: %s" % getattr(e, "reason", e))
-    return urls[0]
-
-
-class Download:
-    """One `go mod download` with a home of its own: of the project, or of some modules."""
-
-    def __init__(self, goproxy, modules=(), **env):
-        self.dir = place.dir("go")
-        if not modules:
-            shutil.copy(LIVE, self.dir + "/go.mod")
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("GO")}
-        clean.update(GOPROXY=goproxy, GOMODCACHE=self.dir + "/mod", GOPATH=self.dir + "/path", GOENV="off",
-                     GOFLAGS="-modcacherw", GOTOOLCHAIN="local", GOWORK="off", GO111MODULE="on", **env)
-        begin = time.monotonic()
-        command = [GO, "mod", "download"] + (["-json", *modules] if modules else [])
-        process = children.add(subprocess.Popen(command, env=clean, cwd=self.dir, stdin=subprocess.DEVNULL,
-                                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        self.out, self.err = process.communicate(timeout=240 * SLOW)
-        self.took_s = time.monotonic() - begin
-        self.good = process.returncode == 0
-        self.cache = self.dir + "/mod/cache/download"
-
-    def sums(self):
-        """go.sum's lines; of named modules those that go has printed."""
-        if os.path.exists(self.dir + "/go.sum"):
-            return set(slurp(self.dir + "/go.sum").decode().splitlines())
-        # One JSON object after the other, without anything between.
-        found, at, decoder, text = set(), 0, json.JSONDecoder(), self.out.strip()
-        while at < len(text):
-            one, at = decoder.raw_decode(text, at)
-            at = re.compile(r"\s*").match(text, at).end()
-            found.add("%s %s %s" % (one["Path"], one["Version"], one.get("Sum")))
-            found.add("%s %s/go.mod %s" % (one["Path"], one["Version"], one.get("GoModSum")))
-        return found
-
-    def remove(self):
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def module_files(base):
@@ -135,12 +68,7 @@ def differences(base, other, names, same=same):
 
 
 def plain(text):
-    """Without the upstream's name, which is nobody's business in a log."""
-    return clip(str(text).replace(re.sub("^https?://", "", upstream).split("/")[0], "UPSTREAM"), 3000)
-
-
-def escaped(name):
-    return re.sub("[A-Z]", lambda m: "!" + m[0].lower(), name)
+    return live.plain(text, upstream)
 
 
 class Right:
@@ -244,5 +172,5 @@ def main():
     sys.exit(1 if tap.failed else 0)
 
 
-upstream = find_upstream()
+upstream = live.find_upstream()
 main()
