@@ -145,9 +145,9 @@ check-go: all build/fixture ## the go command's own test scripts through nginx a
 	@httpd-examples/packages check
 	@GOPROXY_FCGI=$(PROGRAM) tests/t/run -t 1500 tests/t/40-go.t
 
-check-live: all build/fixture ## a real project, from `go env GOPROXY`, through every server
+check-live: all build/fixture ## real modules, from `go env GOPROXY`, through every server; their checksums
 	@httpd-examples/packages check
-	@GOPROXY_FCGI=$(PROGRAM) tests/t/run -t 1500 tests/t/70-live.t
+	@GOPROXY_FCGI=$(PROGRAM) tests/t/run -j 1 -t 1500 tests/t/70-live.t tests/t/71-sumdb-live.t
 
 clean: ## remove what was built
 	rm -rf build
