@@ -137,6 +137,11 @@ build/bench/%: tests/bench/%.c | deps
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $< -lfcgi
 
+# Not by make bench: it takes a module cache. See there.
+build/bench/zips: tests/bench/zips.c $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+
 bench: $(PROGRAM) build/fixture build/bench/load build/bench/hello ## compare with peers and limits: ROWS="herd cold hang rates kill"
 	@httpd-examples/packages check
 	@python3 tests/bench/bench.py $(ROWS)
