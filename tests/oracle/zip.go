@@ -32,6 +32,7 @@ type entry struct {
 	stored     bool
 	descriptor string // "", "sig", "bare", "sig64", "bare64"
 	extra      string
+	packed     string // the packed bytes, if not by deflate()
 	tail       string // behind the packed bytes, counted with them
 	gap        string // before the local header
 	change     func(local, central *header)
@@ -79,6 +80,8 @@ func (e entry) headers(offset int) (local, central header, body, descriptor stri
 	body = e.data
 	if e.stored {
 		h.method = 0
+	} else if e.packed != "" {
+		body = e.packed
 	} else {
 		body = deflate(e.data)
 	}
@@ -451,7 +454,7 @@ func zips(o output, dir string) {
 	one := func(name, mod, version string) {
 		zipLine(o, dir, name+".zip", module.Version{Path: mod, Version: version})
 	}
-	for _, list := range [][]zipCase{nameCases(), sizeCases(), formatCases()} {
+	for _, list := range [][]zipCase{nameCases(), sizeCases(), formatCases(), flateCases()} {
 		for _, c := range list {
 			must(os.WriteFile(filepath.Join(dir, c.name+".zip"), []byte(c.a.bytes()), 0o666))
 			one(c.name, zipModule, zipVersion)
