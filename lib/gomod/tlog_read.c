@@ -179,11 +179,15 @@ static int plan_make(struct plan *plan, struct pool *pool, const struct tlog_til
 	return 0;
 }
 
-static int bad_tile(const struct plan *plan, size_t i, const char *what, struct err *err)
+/* Tiles from first to last - 1, which aren't what they should be. */
+static int bad_tiles(const struct plan *plan, size_t first, size_t last, const char *what,
+		     struct err *err)
 {
 	char path[TLOG_TILE_PATH_SIZE];
 
-	tlog_tile_path(&plan->tiles[i], path);
+	if (plan->reader && plan->reader->blame_tiles)
+		plan->reader->blame_tiles(plan->reader->context, plan->tiles + first, last - first);
+	tlog_tile_path(&plan->tiles[last - 1], path);
 	return err_set(err, ERR_BAD_UPSTREAM,
 		       "inconsistent tile '%s' of the tree of %lld records: %s", path,
 		       (long long)plan->tree_n, what);
@@ -193,7 +197,7 @@ static int check_lengths(const struct plan *plan, struct err *err)
 {
 	for (size_t i = 0; i < plan->n; i++)
 		if (plan->data[i].n != (size_t)plan->tiles[i].width * TLOG_HASH_SIZE)
-			return bad_tile(plan, i, "not as long as it is wide", err);
+			return bad_tiles(plan, i, i + 1, "not as long as it is wide", err);
 	return 0;
 }
 
@@ -222,8 +226,8 @@ static int prove_edge(struct tlog_hasher *hasher, const struct plan *plan,
 	if (plan->n == 0)
 		return err_set(err, ERR_BAD_UPSTREAM, "wrong hash of the tree without records");
 	/* One of the edge's tiles, or the tree: nobody can say which. */
-	return bad_tile(plan, plan->edge - 1, "with the others of its edge it yields another hash",
-			err);
+	return bad_tiles(plan, 0, plan->edge, "with the others of its edge it yields another hash",
+			 err);
 }
 
 /* A tile that isn't at the edge is full: it is one hash in its parent. */
@@ -242,7 +246,7 @@ static int prove_others(struct tlog_hasher *hasher, const struct plan *plan, str
 		assert(at + TLOG_HASH_SIZE <= parent.n);
 		tlog_subtree_hash(hasher, plan->data[i], 0, (size_t)plan->tiles[i].width, &hash);
 		if (memcmp(parent.p + at, hash.bytes, TLOG_HASH_SIZE) != 0)
-			return bad_tile(plan, i, "its parent has another hash of it", err);
+			return bad_tiles(plan, i, i + 1, "its parent has another hash of it", err);
 	}
 	return 0;
 }
@@ -267,25 +271,20 @@ static int read_missing(struct plan *plan, struct pool *pool, struct tlog_tile *
 	return 0;
 }
 
-static int read_plan(struct plan *plan, struct pool *pool, const struct tlog_tree *tree,
-		     struct err *err)
+/* The n hashes that were asked for, out of proven tiles. */
+static int prove_plan(struct plan *plan, const struct tlog_tree *tree, const uint64_t *indexes,
+		      size_t n, struct tlog_hash *hashes, struct err *err)
 {
-	const struct tlog_tile_reader *reader = plan->reader;
-	struct tlog_tile *tiles = pool_alloc(pool, plan->n * sizeof(*tiles));
-	struct str *data = pool_alloc(pool, plan->n * sizeof(*data));
 	struct tlog_hasher hasher;
-	size_t n;
 	int rc;
 
-	if (read_missing(plan, pool, tiles, data, &n, err) != 0 || check_lengths(plan, err) != 0)
-		return -1;
 	tlog_hasher_init(&hasher);
 	rc = prove_edge(&hasher, plan, tree, err);
 	if (rc == 0)
 		rc = prove_others(&hasher, plan, err);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		take_hash(&hasher, plan, plan->data[plan->index_tiles[i]], indexes[i], &hashes[i]);
 	tlog_hasher_clear(&hasher);
-	if (rc == 0 && n > 0 && reader->save_tiles)
-		reader->save_tiles(reader->context, tiles, n, data);
 	return rc;
 }
 
@@ -293,18 +292,24 @@ int tlog_read_hashes(const struct tlog_tile_reader *reader, const struct tlog_tr
 		     const uint64_t *indexes, size_t n, struct tlog_hash *hashes, struct err *err)
 {
 	struct pool *pool = pool_new();
-	struct tlog_hasher hasher;
+	struct tlog_tile *tiles;
+	struct str *data;
 	struct plan plan;
+	size_t missing;
 	int rc = plan_make(&plan, pool, reader, reader->height, tree->n, indexes, n, err);
 
-	if (rc == 0)
-		rc = read_plan(&plan, pool, tree, err);
 	if (rc != 0)
 		goto out;
-	tlog_hasher_init(&hasher);
-	for (size_t i = 0; i < n; i++)
-		take_hash(&hasher, &plan, plan.data[plan.index_tiles[i]], indexes[i], &hashes[i]);
-	tlog_hasher_clear(&hasher);
+	tiles = pool_alloc(pool, plan.n * sizeof(*tiles));
+	data = pool_alloc(pool, plan.n * sizeof(*data));
+	rc = read_missing(&plan, pool, tiles, data, &missing, err);
+	if (rc == 0)
+		rc = check_lengths(&plan, err);
+	if (rc == 0)
+		rc = prove_plan(&plan, tree, indexes, n, hashes, err);
+	/* At the very end: whoever keeps them may have to forget others for it. */
+	if (rc == 0 && missing > 0 && reader->save_tiles)
+		reader->save_tiles(reader->context, tiles, missing, data);
 out:
 	pool_free(pool);
 	return rc;
@@ -322,15 +327,15 @@ int tlog_read_plan(struct pool *pool, int height, int64_t tree_n, const uint64_t
 	return 0;
 }
 
-/* Does a tree of n records have all of the tile's hashes? */
-static bool is_in_tree(const struct tlog_tile *tile, int64_t n)
+bool tlog_tile_is_in_tree(const struct tlog_tile *tile, int64_t n)
 {
+	int level = tile->level == TLOG_TILE_DATA_LEVEL ? 0 : tile->level;
 	int64_t there;
 
-	if (tile->level < 0 || tile->n < 0 || tile->width < 1 || tile->width > 1 << tile->height ||
-	    tile->level > TLOG_TILE_LEVEL_MAX / tile->height)
+	if (level < 0 || tile->n < 0 || tile->width < 1 || tile->width > 1 << tile->height ||
+	    level > TLOG_TILE_LEVEL_MAX / tile->height)
 		return false;
-	there = n >> (tile->level * tile->height);
+	there = n >> (level * tile->height);
 	return tile->n <= there >> tile->height &&
 	       tile->width <= there - (tile->n << tile->height);
 }
@@ -340,7 +345,8 @@ int tlog_read_tile(const struct tlog_tile_reader *reader, const struct tlog_tree
 {
 	uint64_t indexes[1 << TLOG_READ_HEIGHT_MAX];
 
-	if (tile->height < 1 || tile->height > TLOG_READ_HEIGHT_MAX || !is_in_tree(tile, tree->n))
+	if (tile->height < 1 || tile->height > TLOG_READ_HEIGHT_MAX || tile->level < 0 ||
+	    !tlog_tile_is_in_tree(tile, tree->n))
 		return err_set(err, ERR_BAD_UPSTREAM, "no such tile in the tree of %lld records",
 			       (long long)tree->n);
 	for (int i = 0; i < tile->width; i++)

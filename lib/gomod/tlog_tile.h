@@ -44,6 +44,9 @@ void tlog_tile_path(const struct tlog_tile *tile, char path[TLOG_TILE_PATH_SIZE]
 /* The least tile of this height (1..30) that holds the stored hash. */
 struct tlog_tile tlog_tile_for_index(int height, uint64_t index);
 
+/* Does a tree of n records have all of the tile's hashes, or records? */
+bool tlog_tile_is_in_tree(const struct tlog_tile *tile, int64_t n);
+
 /*
  * Take a stored hash out of a tile's data, which is believed.
  *
@@ -91,6 +94,13 @@ struct tlog_tile_reader {
 	 * if there is none as wide as this. May be NULL. Data: see read_tiles.
 	 */
 	bool (*find_proven)(void *context, const struct tlog_tile *tile, struct str *data);
+
+	/*
+	 * The proof fails by these tiles, of those just read: one that its parent,
+	 * proven before, has another hash of, or those of the edge, of which nobody
+	 * can say which is wrong. May be NULL.
+	 */
+	void (*blame_tiles)(void *context, const struct tlog_tile *tiles, size_t n);
 	void *context;
 };
 

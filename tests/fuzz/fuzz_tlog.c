@@ -72,7 +72,7 @@ static int read_tiles(void *context, const struct tlog_tile *tiles, size_t n, st
  */
 static void check_read(struct str bytes)
 {
-	struct tlog_tile_reader reader = { 0, read_tiles, NULL, NULL, &bytes };
+	struct tlog_tile_reader reader = { 0, read_tiles, NULL, NULL, NULL, &bytes };
 	struct tlog_tree tree = { 0 };
 	struct tlog_hash hashes[2];
 	uint64_t indexes[2];

@@ -733,7 +733,7 @@ static void check_read(const struct vector *v)
 	struct err err = { 0 };
 	struct liar liar;
 	int height = (int)number(v->field[1]);
-	struct tlog_tile_reader reader = { height, read_tiles, save_tiles, NULL, &liar };
+	struct tlog_tile_reader reader = { height, read_tiles, save_tiles, NULL, NULL, &liar };
 	size_t n = 0;
 	int rc;
 
@@ -777,7 +777,7 @@ static void spoil_tiles(int height, int64_t n, int64_t id)
 			struct str lie = pool_printf(pool, "%s %s %d", at % 2 ? "flip" : "agree",
 						     path, at * TLOG_HASH_SIZE + at % 32);
 			struct liar liar;
-			struct tlog_tile_reader reader = { height, read_tiles, save_tiles, NULL, &liar };
+			struct tlog_tile_reader reader = { height, read_tiles, save_tiles, NULL, NULL, &liar };
 
 			liar_init(&liar, lie);
 			assert_int_equal(
@@ -806,7 +806,7 @@ static void test_read_edges(void **state)
 	struct tlog_hash *hashes = test_malloc(sizeof(*hashes) * TLOG_READ_MAX);
 	struct err err = { 0 };
 	struct liar liar;
-	struct tlog_tile_reader reader = { 8, read_tiles, NULL, NULL, &liar };
+	struct tlog_tile_reader reader = { 8, read_tiles, NULL, NULL, NULL, &liar };
 
 	(void)state;
 	liar_init(&liar, STR(""));
@@ -870,7 +870,7 @@ static void test_read_tile(void **state)
 	};
 	struct tlog_tree tree = tree_of(300);
 	struct liar liar;
-	struct tlog_tile_reader reader = { 2, read_tiles, save_tiles, NULL, &liar };
+	struct tlog_tile_reader reader = { 2, read_tiles, save_tiles, NULL, NULL, &liar };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -899,7 +899,7 @@ static void test_cost(void **state)
 	struct tlog_hash hash;
 	struct err err = { 0 };
 	struct liar liar;
-	struct tlog_tile_reader reader = { 8, read_tiles, NULL, NULL, &liar };
+	struct tlog_tile_reader reader = { 8, read_tiles, NULL, NULL, NULL, &liar };
 	clock_t start = clock();
 
 	(void)state;
