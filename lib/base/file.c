@@ -291,16 +291,24 @@ int file_remove(int dirfd, const char *path, struct err *err)
 	return rc;
 }
 
+/* The same, made if it is missing. */
+static int make_parent(int dirfd, const char *path, const char **name, struct err *err)
+{
+	int fd = open_parent(dirfd, path, name);
+
+	if (fd < 0 && errno == ENOENT)
+		fd = open_dir(dirfd, (struct str){ path, (size_t)(*name - 1 - path) }, err);
+	else if (fd < 0)
+		err_errno(err, "cannot open the directory of '%s'", path);
+	return fd;
+}
+
 int file_rename(int dirfd, const char *from, const char *path, struct err *err)
 {
 	const char *name;
-	int fd = open_parent(dirfd, path, &name);
+	int fd = make_parent(dirfd, path, &name, err);
 	int rc;
 
-	if (fd < 0 && errno == ENOENT)
-		fd = open_dir(dirfd, (struct str){ path, (size_t)(name - 1 - path) }, err);
-	else if (fd < 0)
-		err_errno(err, "cannot open the directory of '%s'", path);
 	if (fd < 0)
 		return -1;
 	rc = renameat(dirfd, from, fd, name);
@@ -365,9 +373,11 @@ int file_create(int dirfd, const char *tmpdir, const char *path, struct str data
 		return -1;
 	rc = file_write_all(fd, data, err);
 	close(fd);
-	parent = rc == 0 ? open_parent(dirfd, path, &name) : -1;
+	parent = rc == 0 ? make_parent(dirfd, path, &name, err) : -1;
 	/* link(2), since rename(2) would replace what another has put there since. */
-	if (rc == 0 && (parent < 0 || linkat(dirfd, tmp, parent, name, 0) != 0) && errno != EEXIST)
+	if (parent < 0)
+		rc = -1;
+	else if (linkat(dirfd, tmp, parent, name, 0) != 0 && errno != EEXIST)
 		rc = err_errno(err, "cannot link '%s' to '%s'", tmp, path);
 	if (parent >= 0)
 		close(parent);

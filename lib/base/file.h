@@ -63,7 +63,7 @@ int file_rename(int dirfd, const char *from, const char *path,
 
 /*
  * Put data at path by way of a temporary file in tmpdir, unless something is
- * there. Returns 0 if it was put or there already, or -1.
+ * there; missing parents are made. Returns 0 if it was put or there already, or -1.
  */
 int file_create(int dirfd, const char *tmpdir, const char *path, struct str data,
 		struct err *err);

@@ -223,6 +223,17 @@ void *pool_alloc(struct pool *pool, size_t size_bytes)
 	return block->bytes + at;
 }
 
+struct str pool_clean(struct pool *pool, struct str s)
+{
+	struct str copy = pool_str(pool, s);
+	char *p = (char *)copy.p;
+
+	for (size_t i = 0; i < copy.n; i++)
+		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			p[i] = '?';
+	return copy;
+}
+
 char *pool_cstr(struct pool *pool, struct str s)
 {
 	char *copy = pool_alloc(pool, s.n + 1);

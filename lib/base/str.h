@@ -61,6 +61,7 @@ struct pool *pool_new(void);
 void pool_free(struct pool *pool);
 void *pool_alloc(struct pool *pool, size_t size_bytes); /* zeroed, aligned */
 struct str pool_str(struct pool *pool, struct str s);	/* copy, NUL behind it */
+struct str pool_clean(struct pool *pool, struct str s); /* control bytes as '?', for terminals */
 char *pool_cstr(struct pool *pool, struct str s);
 struct str pool_printf(struct pool *pool, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

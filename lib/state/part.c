@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "state/seal.h"
 
 #define RECORD_MAGIC	    0x31747261706f67ULL
 #define COPY_BYTES	    65536
@@ -425,6 +426,8 @@ static int commit_file(struct store *store, struct part *part, const char *key,
 
 	if (ftruncate(part->fd, size_bytes) != 0)
 		return err_errno(err, "cannot cut '%s'", part->name);
+	if (ziphash.n > 0)
+		seal_put(part->fd, ziphash);
 	if (futimens(part->fd, times) != 0)
 		return err_errno(err, "cannot date '%s'", part->name);
 	if (fsync(part->fd) != 0)

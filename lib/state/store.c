@@ -14,15 +14,20 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "gomod/version.h"
+#include "state/audit.h"
 
 #define ABSENCE_MAX_BYTES 65536
 #define LIST_MAX_BYTES	  (16 << 20)
+#define SWAP_MAX_BYTES	  (1 << 20)
+#define SWAP_TRIES	  20
+#define SWAP_PAUSE_US	  5000
 
 struct store {
 	int dirfd;
 	atomic_int lock_fd; /* -1 until it is wanted */
 	char *dir;
 	atomic_bool is_broken; /* the last write failed, and it was said */
+	atomic_int quarantined;
 };
 
 static int open_dirs(struct store *store, struct err *err)
@@ -142,6 +147,89 @@ int store_put(struct store *store, const char *key, struct str data,
 	}
 	store_is_well(store);
 	return 0;
+}
+
+int store_swap(struct store *store, const char *key, struct str old, struct str data,
+	       struct err *err)
+{
+	struct pool *pool = pool_new();
+	struct str there = STR("");
+	char lock[STORE_KEY_MAX];
+	int fd = -1, rc = -1;
+
+	snprintf(lock, sizeof(lock), "%s.lock", key);
+	/* The first one makes the directory. */
+	if (store->dirfd >= 0) {
+		fd = file_open(store->dirfd, lock, O_RDWR | O_CREAT, 0644, err);
+		if (fd == FILE_ABSENT && file_create(store->dirfd, "tmp", lock, STR(""), err) == 0)
+			fd = file_open(store->dirfd, lock, O_RDWR | O_CREAT, 0644, err);
+	}
+	if (fd < 0)
+		goto out;
+	/* Who holds it writes a small file; one that is stopped must not stop us. */
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			goto out;
+		if (i == SWAP_TRIES) {
+			err_set(err, ERR_NO_SPACE, "'%s' is locked by another process", lock);
+			goto out;
+		}
+		usleep(SWAP_PAUSE_US);
+	}
+	if (file_read_all(store->dirfd, key, SWAP_MAX_BYTES, pool, &there, err) == -1)
+		goto out;
+	rc = str_is_equal(there, old) ? store_put(store, key, data, true, err) : 1;
+out:
+	if (fd >= 0)
+		close(fd);
+	pool_free(pool);
+	return rc;
+}
+
+int store_quarantine(struct store *store, const char *key, const char *why)
+{
+	char place[STORE_KEY_MAX + 64];
+	struct err err = { 0 };
+	struct timespec now;
+	struct json *line;
+	struct stat st;
+
+	if (store->dirfd < 0)
+		return -1;
+	if (fstatat(store->dirfd, key, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+		return 0; /* another process was quicker */
+	atomic_fetch_add(&store->quarantined, 1);
+	clock_gettime(CLOCK_REALTIME, &now);
+	snprintf(place, sizeof(place), "quarantine/%s.%lld.%09ld", key, (long long)now.tv_sec, now.tv_nsec);
+	log_write(LOG_ERROR, "QUARANTINED: '%s' is wrong: %s; it is kept as '%s'", key, why, place);
+	line = audit_begin("quarantined");
+	json_add_str(line, "object", str_has_prefix(str_of(key), STR("download/")) ? str_skip(str_of(key), 9) : str_of(key));
+	json_add_str(line, "file", str_of(place));
+	json_add_str(line, "why", str_of(why));
+	audit_end(store->dirfd, line);
+	if (file_rename(store->dirfd, key, place, &err) == 0)
+		return 0;
+	store_complain(store, &err);
+	store_remove(store, key);
+	return -1;
+}
+
+int store_quarantined(const struct store *store)
+{
+	return atomic_load(&store->quarantined);
+}
+
+void store_touch(struct store *store, const char *key)
+{
+	struct err err = { 0 };
+	struct stat st;
+	int fd = store->dirfd < 0 ? -1 : file_open_read(store->dirfd, key, &st, &err);
+
+	if (fd < 0)
+		return;
+	if (futimens(fd, NULL) != 0)
+		log_write(LOG_DEBUG, "cannot date '%s'", key);
+	close(fd);
 }
 
 void store_remove(struct store *store, const char *key)

@@ -8,6 +8,11 @@
  *               mtime is the time at which it was last confirmed
  *   absent/     what an authority said isn't there, by hash of the key;
  *               mtime as above
+ *   sumdb/      of each checksum database the newest tree head that was proven,
+ *               and the evidence where one has signed two histories
+ *   pins/       what was kept without proof, a file with its hash for each
+ *   quarantine/ what was found to be wrong, under its old path and the time
+ *   audit.log   see audit.h
  *   tmp/        partial files (see part.h) and those about to be renamed
  *   lock        who fetches what, a byte a key
  *
@@ -72,6 +77,27 @@ int store_find(struct store *store, const char *key, struct store_file *file,
 /* Put a small object in place. durable: its bytes are on disk before. */
 int store_put(struct store *store, const char *key, struct str data,
 	      bool durable, struct err *err);
+
+/*
+ * Replace a small file if it still is old (empty: if it isn't there), under a
+ * lock that all processes take; flushed before this returns.
+ * Returns 0, 1 if something else is there, or -1.
+ */
+int store_swap(struct store *store, const char *key, struct str old, struct str data,
+	       struct err *err);
+
+/*
+ * Move a file that is wrong to quarantine/, so that it is served no more. Says
+ * so loudly, and in the audit log. Returns 0, or -1 if it can't be moved: then
+ * it is removed, if that can be done.
+ */
+int store_quarantine(struct store *store, const char *key, const char *why);
+
+/* How many files were put away since the store was opened. */
+int store_quarantined(const struct store *store);
+
+/* It was confirmed just now. */
+void store_touch(struct store *store, const char *key);
 
 /* Forget a mutable object; absent already is success. */
 void store_remove(struct store *store, const char *key);

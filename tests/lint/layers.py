@@ -9,19 +9,19 @@ import re
 import sys
 
 ROOMS = [
-    ("base", "err str clock log file work"),
+    ("base", "err str clock json log file work"),
     ("gomod", "path version note tlog module list info mod modzip"),
-    ("state", "chain config store part"),
-    ("origin", "address fetch upstream"),
-    ("serve", "http route page loop answer flight proxy"),
-    ("program", "responder server admin"),
+    ("state", "chain config audit store pin seal part check"),
+    ("origin", "address fetch upstream sumdb sumdbs"),
+    ("serve", "http route page loop answer flight recheck proxy"),
+    ("program", "responder wait verify explain server admin"),
 ]
 # Each outside library has one home.
 HOMES = {
-    "fcgiapp.h": ["serve/http"], "curl/curl.h": ["origin/fetch"], "jansson.h": ["gomod/info"],
+    "fcgiapp.h": ["serve/http"], "curl/curl.h": ["origin/fetch"], "jansson.h": ["base/json", "gomod/info"],
     "zlib.h": ["gomod/modzip"], "libdeflate.h": ["gomod/modzip"], "iniparser.h": ["state/config"],
     "utf8proc.h": ["gomod/path", "gomod/note"],
-    "openssl/evp.h": ["gomod/note", "gomod/tlog", "gomod/modzip", "state/store", "state/part"],
+    "openssl/evp.h": ["gomod/note", "gomod/tlog", "gomod/modzip", "state/store", "state/part", "state/seal"],
 }
 FORK_HOMES = ["program/responder", "program/server"]
 
