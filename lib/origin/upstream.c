@@ -30,6 +30,7 @@ struct upstream_state {
 	struct upstream_result absent; /* status 0: nobody said so yet */
 	struct err failure;	       /* the last one that isn't "not found" */
 	struct err failure_before;     /* as it was before this element was asked */
+	struct err mismatch;	       /* somebody lied: nothing outranks that */
 	struct upstream_result result;
 };
 
@@ -65,6 +66,13 @@ static void finish(struct upstream_state *s, enum upstream_outcome outcome)
 /* Nobody has it. What to tell depends on who said what. */
 static void give_up(struct upstream_state *s)
 {
+	/* A database that was found at last, and doesn't know it, has said so. */
+	if (s->call->sumdb && s->absent.is_final) {
+		finish(s, UPSTREAM_ABSENT);
+		return;
+	}
+	if (s->mismatch.kind != ERR_NONE)
+		s->failure = s->mismatch;
 	if (s->failure.kind != ERR_NONE)
 		finish(s, UPSTREAM_FAILED);
 	else
@@ -215,7 +223,7 @@ static void finish_probe(struct upstream_state *s, const struct fetch_answer *an
 		give_up(s);
 		return;
 	}
-	s->absent.status = 0;
+	s->absent = (struct upstream_result){ 0 };
 	if (is_whole && (answer->status == 404 || answer->status == 410)) {
 		go_on(s, true);
 		return;
@@ -309,6 +317,8 @@ void upstream_start(struct upstream *upstream, struct upstream_call *call)
 	s->shown = "";
 	s->started_ms = clock_now_ms();
 	call->state = s;
+	if (call->is_sumdb_direct)
+		s->at = upstream->config->upstream.chain.n;
 	ask_element(s);
 }
 
@@ -320,9 +330,16 @@ void upstream_reject(struct upstream *upstream, struct upstream_call *call,
 	(void)upstream;
 	s->failure = *err;
 	err_wrap(&s->failure, "%s", s->shown);
-	log_write(LOG_WARN, "%s: upstream answers nonsense, %s, %s", call->id, call->path,
+	if (err->kind == ERR_MISMATCH)
+		s->mismatch = s->failure;
+	log_write(LOG_WARN, "%s: upstream is wrong, %s, %s", call->id, call->path,
 		  s->failure.text);
-	go_on(s, false);
+	go_on(s, err->kind == ERR_MISMATCH || err->kind == ERR_UNAVAILABLE);
+}
+
+size_t upstream_source(const struct upstream_call *call)
+{
+	return call->state->at;
 }
 
 const char *upstream_asks(const struct upstream_call *call)

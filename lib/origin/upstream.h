@@ -44,6 +44,7 @@ struct upstream_call {
 	const char *sumdb; /* name of the database if path is one of its; else NULL */
 	const char *sumdb_url;
 	const char *sumdb_shown;
+	bool is_sumdb_direct; /* at sumdb_url only, through no proxy of the chain */
 	bool is_big; /* total_timeout_s counts, not small_total_timeout_s */
 	int64_t body_max_bytes;
 	/* A body begins at offset 0; may come more than once, after failures. */
@@ -64,10 +65,15 @@ void upstream_start(struct upstream *upstream, struct upstream_call *call);
 
 /*
  * The body of UPSTREAM_GOT makes no sense: the chain goes on as after any
- * error. on_done is called again, perhaps before this returns.
+ * error. What is proven to be wrong (ERR_MISMATCH, ERR_UNAVAILABLE) goes on behind
+ * ',' as well: who knows the truth may safely look for it elsewhere. on_done is
+ * called again, perhaps before this returns.
  */
 void upstream_reject(struct upstream *upstream, struct upstream_call *call,
 		     const struct err *err);
+
+/* How far along the chain its last answer comes from; after on_done. */
+size_t upstream_source(const struct upstream_call *call);
 
 /* Whom it asks now, for people; from any thread while the call goes on. */
 const char *upstream_asks(const struct upstream_call *call);

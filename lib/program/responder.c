@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,19 +28,6 @@
 #define CGI_THREADS	 2
 #define CGI_SWEEP_ONE_IN 256
 
-struct responder {
-	const struct config *config;
-	struct store *store;
-	struct fetch *fetch;
-	struct upstream *upstream;
-	struct work *work;
-	struct work *disk;
-	struct loop *loop;
-	struct answer answer;
-	struct proxy proxy;
-	int64_t sweep_at_ms;
-};
-
 static void sweep(void *arg)
 {
 	struct responder *r = arg;
@@ -57,6 +45,8 @@ static int on_tick(void *arg)
 		r->sweep_at_ms = now + SWEEP_INTERVAL_MS;
 		work_post(r->disk, sweep, r);
 	}
+	recheck_tick(r->recheck);
+	sumdbs_tick(r->sumdbs);
 	return flights_tick(r->proxy.flights);
 }
 
@@ -92,8 +82,19 @@ static void block_signals(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
-static int responder_open(struct responder *r, const struct config *config, int listen_fd,
-			  int threads, struct err *err)
+void responder_unblock_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int responder_open(struct responder *r, const struct config *config, int listen_fd, int threads,
+		   struct err *err)
 {
 	struct loop_hooks hooks = { on_connection, on_tick, r };
 
@@ -118,22 +119,30 @@ static int responder_open(struct responder *r, const struct config *config, int 
 	r->loop = loop_new(config, r->work, listen_fd, &hooks, err);
 	if (!r->loop)
 		return -1;
+	r->sumdbs = sumdbs_new(config, r->store, r->upstream, r->work, r->disk);
 	r->answer = (struct answer){ config, r->loop };
 	r->proxy.answer = &r->answer;
 	r->proxy.store = r->store;
-	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->work,
+	r->proxy.sumdbs = r->sumdbs;
+	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->sumdbs, r->work,
 				       r->disk);
+	if (listen_fd >= 0)
+		r->recheck = recheck_new(&r->answer, r->store, r->sumdbs, r->proxy.flights, r->disk);
 	r->sweep_at_ms = clock_now_ms() + (listen_fd < 0 ? SWEEP_INTERVAL_MS : 1000);
 	return 0;
 }
 
-static void responder_close(struct responder *r)
+void responder_close(struct responder *r)
 {
 	fetch_free(r->fetch);
 	work_free(r->work);
 	work_free(r->disk);
+	if (r->sumdbs)
+		sumdbs_flush(r->sumdbs);
+	recheck_free(r->recheck);
 	flights_free(r->proxy.flights);
 	loop_free(r->loop);
+	sumdbs_free(r->sumdbs);
 	upstream_free(r->upstream);
 	store_close(r->store);
 }
@@ -159,6 +168,10 @@ int responder_run_fcgi(const struct config *config, int listen_fd)
 	if (!is_clean) {
 		/* Something hangs beyond stop_timeout_s; the store stands it. */
 		log_write(LOG_WARN, "stopping with requests under way");
+		_exit(EXIT_SUCCESS);
+	}
+	if (recheck_is_busy(r.recheck)) {
+		sumdbs_flush(r.sumdbs);
 		_exit(EXIT_SUCCESS);
 	}
 	responder_close(&r);

@@ -41,6 +41,26 @@ void answer_object(const struct answer *answer, struct want *want,
 	send_answer(answer, want, &response);
 }
 
+void answer_bytes(const struct answer *answer, struct want *want, struct str bytes, int64_t max_age_s)
+{
+	struct pool *pool = want->request->pool;
+	struct tlog_hash hash = tlog_record_hash(bytes);
+	char text[TLOG_HASH_TEXT_SIZE];
+	struct http_response response = {
+		.status = 200,
+		.type = str_of(want->route.type),
+		.cache_control = immutable,
+		.age_s = -1,
+		.body = bytes,
+	};
+
+	tlog_hash_text(&hash, text);
+	response.etag = pool_printf(pool, "\"%.22s\"", text);
+	if (max_age_s >= 0)
+		response.cache_control = pool_printf(pool, "public, max-age=%lld", (long long)max_age_s);
+	send_answer(answer, want, &response);
+}
+
 void answer_stale(const struct answer *answer, struct want *want)
 {
 	http_log_begin(want->request);

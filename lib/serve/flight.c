@@ -110,6 +110,8 @@ static bool use_store(struct flight *f)
 	struct store_absence absence;
 	struct store_file file;
 
+	if (f->route.sumdb) /* is verified when it is read, too */
+		return false;
 	if (find_in_store(f, &file)) {
 		part_discard(f->home->store, &f->part);
 		f->mtime = file.mtime;
@@ -229,8 +231,12 @@ enum flight_joined flight_join(struct flights *flights, struct want *want)
 
 void flight_begin_careful(struct flights *flights, const struct route *route, const char *id)
 {
+	const struct config_sumdb *sumdb;
 	struct flight *f = NULL;
 
+	/* Nobody is asked for it, and nothing of it would be proven. */
+	if (sumdbs_rule_of(flights->answer->config, route->module, &sumdb) == SUMDBS_DENY)
+		return;
 	pthread_mutex_lock(&flights->mutex);
 	if (!find_flight(flights, route->key)) {
 		f = flight_new(flights, route, id);
@@ -278,7 +284,9 @@ static struct want *take_expired(struct flight *f, struct want *expired, int64_t
 		}
 		*link = want->next;
 		want->waits_for = f->state == FLIGHT_FOLLOWING ? "the process that fetches it"
-							       : upstream_asks(&f->call);
+				  : f->route.sumdb	       ? f->route.sumdb->name
+				  : f->is_proof_awaited ? f->proof.sumdb->name
+							: upstream_asks(&f->call);
 		want->next = expired;
 		expired = want;
 		f->home->parked--;
@@ -315,14 +323,15 @@ int flights_tick(struct flights *flights)
 }
 
 struct flights *flights_new(const struct answer *answer, struct store *store,
-			    struct upstream *upstream, struct work *work,
-			    struct work *disk)
+			    struct upstream *upstream, struct sumdbs *sumdbs,
+			    struct work *work, struct work *disk)
 {
 	struct flights *flights = mem_alloc(sizeof(*flights));
 
 	flights->answer = answer;
 	flights->store = store;
 	flights->upstream = upstream;
+	flights->sumdbs = sumdbs;
 	flights->work = work;
 	flights->disk = disk;
 	pthread_mutex_init(&flights->mutex, NULL);

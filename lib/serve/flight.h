@@ -7,12 +7,14 @@
  * that does, and takes over should that one die. Requests wait on the flight
  * without a thread. As soon as a big zip's length is known they stream what is
  * there, but for the last FLIGHT_HOLDBACK_BYTES, which leave once the whole
- * is proven. A flight goes on when its clients are gone.
+ * is proven: by the zip rules, and, for .zip and .mod of public modules, by the
+ * checksum database, which is asked meanwhile. A flight goes on when its
+ * clients are gone.
  */
 #ifndef SERVE_FLIGHT_H
 #define SERVE_FLIGHT_H
 
-#include "origin/upstream.h"
+#include "origin/sumdbs.h"
 #include "serve/answer.h"
 
 #define FLIGHT_HOLDBACK_BYTES 65536
@@ -24,8 +26,8 @@ struct flights;
 
 /* All of them must outlive it. work: what clients wait for; disk: the rest. */
 struct flights *flights_new(const struct answer *answer, struct store *store,
-			    struct upstream *upstream, struct work *work,
-			    struct work *disk);
+			    struct upstream *upstream, struct sumdbs *sumdbs,
+			    struct work *work, struct work *disk);
 void flights_free(struct flights *flights);
 
 enum flight_joined {
@@ -36,6 +38,12 @@ enum flight_joined {
 
 /* From a worker. */
 enum flight_joined flight_join(struct flights *flights, struct want *want);
+
+/* Fetch for nobody in particular; no byte is sent to anybody before it is proven. */
+void flight_begin_careful(struct flights *flights, const struct route *route, const char *id);
+
+/* What a client asks of a checksum database, as a question. */
+void sumdb_call_of_route(const struct route *route, const char *id, struct sumdb_call *call);
 
 /* Deadlines and followers; in the loop. Returns ms until the next, or -1. */
 int flights_tick(struct flights *flights);

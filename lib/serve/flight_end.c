@@ -4,11 +4,19 @@
 #include "base/log.h"
 #include "serve/flight_internal.h"
 
-static void flight_free(struct flight *f)
+void flight_free(struct flight *f)
 {
 	struct loop *loop = f->home->answer->loop;
+	bool is_running;
 
+	pthread_mutex_lock(&f->home->mutex);
+	is_running = f->is_proof_running;
+	f->is_over = true;
+	pthread_mutex_unlock(&f->home->mutex);
+	if (is_running)
+		return;
 	upstream_end(&f->call);
+	sumdb_call_end(&f->proof);
 	modzip_stream_free(f->zip);
 	if (!f->owns_part_fd)
 		f->part.fd = -1; /* the source's */

@@ -1,14 +1,25 @@
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "gomod/info.h"
 #include "gomod/list.h"
 #include "gomod/mod.h"
-#include "gomod/tlog_tile.h"
 #include "serve/flight_internal.h"
+#include "state/audit.h"
 
 #define RESERVE_MIN_BYTES   262144
 #define PUBLISH_INTERVAL_MS 10
+
+/* What will be refused isn't begun: its client is to read why. */
+static void stream_if_proven(struct flight *f)
+{
+	if (!flight_can_stream(f) || !flight_may_be_good(f))
+		return;
+	flight_begin_streaming(f);
+	flight_publish(f, PART_GROWING, NULL);
+}
 
 /* A body begins: the first one, or another try's. */
 static int on_start(void *arg, int64_t length_bytes, struct err *err)
@@ -37,10 +48,7 @@ static int on_start(void *arg, int64_t length_bytes, struct err *err)
 	if (length_bytes >= RESERVE_MIN_BYTES &&
 	    part_reserve(f->home->store, &f->part, length_bytes, err) != 0)
 		return -1;
-	if (flight_can_stream(f)) {
-		flight_begin_streaming(f);
-		flight_publish(f, PART_GROWING, NULL);
-	}
+	stream_if_proven(f);
 	return 0;
 }
 
@@ -55,6 +63,8 @@ static int on_bytes(void *arg, struct str bytes, struct err *err)
 		f->is_mixed = f->is_streaming && err->kind == ERR_BAD_UPSTREAM;
 		return -1;
 	}
+	if (!f->is_streaming)
+		stream_if_proven(f);
 	if (!f->is_streaming)
 		return 0;
 	flight_set_limit(f, f->part.valid_bytes);
@@ -93,83 +103,78 @@ static int check_list(struct flight *f, struct str body, struct err *err)
 	return str_is_equal(list, body) ? 0 : replace_body(f, list, err);
 }
 
-/*
- * A signed note, or a record before one: text whose last lines are
- * signatures. Whether they are right is checked by the client.
- */
-static int check_note(struct str body, struct err *err)
-{
-	if (str_find_str(body, STR("\n\n\xe2\x80\x94 ")) >= 0)
-		return 0;
-	return err_set(err, ERR_BAD_UPSTREAM, "the answer is not a signed note of a checksum database");
-}
-
-/* A tile's bytes are hashes, so nothing but their number can be told. */
-static int check_tile(const struct flight *f, struct str body, struct err *err)
-{
-	struct tlog_tile tile;
-
-	if (tlog_tile_parse_path(str_of(f->route.path), &tile, err) != 0)
-		return -1;
-	if (tile.level == TLOG_TILE_DATA_LEVEL ? str_has_prefix(str_trim(body), STR("<"))
-					       : body.n != (size_t)tile.width * TLOG_HASH_SIZE)
-		return err_set(err, ERR_BAD_UPSTREAM, "%zu bytes that are no tile of width %d",
-			       body.n, tile.width);
-	return 0;
-}
-
 /* Does the body make sense as what was asked for? ERR_BAD_UPSTREAM if not. */
 static int check_body(struct flight *f, struct err *err)
 {
 	struct str body, version, none = STR("");
 
-	if (f->route.kind == ROUTE_ZIP)
-		return modzip_stream_finish(f->zip, f->part.fd, f->part.write_bytes, &f->zip_result, err);
+	if (f->route.kind == ROUTE_ZIP) {
+		if (modzip_stream_finish(f->zip, f->part.fd, f->part.write_bytes, &f->zip_result, err) != 0)
+			return -1;
+		memcpy(f->h1, f->zip_result.h1, sizeof(f->h1));
+		return 0;
+	}
 	if (read_body(f, &body, err) != 0)
 		return -1;
 	switch (f->route.kind) {
-	case ROUTE_SUMDB_TILE:
-		return check_tile(f, body, err);
 	case ROUTE_LIST:
 		return check_list(f, body, err);
 	case ROUTE_INFO:
 		return info_check(f->pool, body, f->route.version, &version, err);
-	case ROUTE_LATEST:
-	case ROUTE_QUERY:
-		return info_check(f->pool, body, none, &version, err);
 	case ROUTE_MOD:
+		modzip_h1_of_mod(body, f->h1);
 		return mod_check(body, err);
 	default:
-		return check_note(body, err);
+		return info_check(f->pool, body, none, &version, err);
 	}
+}
+
+/* What explains later where the object came from. */
+static void audit_kept(const struct flight *f)
+{
+	struct json *line = audit_begin("kept");
+	const struct sumdb_record *record = &f->proof.record;
+
+	json_add_str(line, "object", str_skip(str_of(f->route.key), strlen("download/")));
+	json_add_str(line, "from", str_of(f->from));
+	if (*f->h1)
+		json_add_str(line, "h1", str_of(f->h1));
+	if (f->proven_how)
+		json_add_str(line, "proof", str_of(f->proven_how));
+	else if (*f->h1) {
+		json_add_str(line, "sumdb", str_of(f->proof.sumdb->name));
+		json_add_int(line, "record", record->id);
+		json_add_int(line, "tree", record->tree.n);
+	}
+	audit_end(store_dirfd(f->home->store), line);
 }
 
 static void commit(void *arg)
 {
 	struct flight *f = arg;
-	struct str ziphash = str_of(f->route.kind == ROUTE_ZIP ? f->zip_result.h1 : "");
+	struct str ziphash = str_of(f->route.kind == ROUTE_ZIP ? f->h1 : "");
 	struct err err = { 0 };
 
-	if (part_commit(f->home->store, &f->part, f->route.key, f->part.write_bytes, f->mtime,
-			ziphash, &err) == 0 &&
-	    f->route.kind == ROUTE_INFO && f->part.role == PART_HOLDER)
-		store_list_add(f->home->store, f->route.key);
+	sumdbs_flush(f->home->sumdbs);
+	if (f->part.role == PART_HOLDER && !f->route.is_mutable && flight_may_keep(f) &&
+	    part_commit(f->home->store, &f->part, f->route.key, f->part.write_bytes, f->mtime,
+			ziphash, &err) == 0) {
+		flight_may_keep(f); /* again: a recheck may have found no object yet, and forgotten it */
+		if (f->route.kind == ROUTE_INFO)
+			store_list_add(f->home->store, f->route.key);
+		audit_kept(f);
+	} else if (f->route.is_mutable) {
+		part_commit(f->home->store, &f->part, f->route.key, f->part.write_bytes, f->mtime,
+			    ziphash, &err);
+	}
+	part_discard(f->home->store, &f->part);
 	flight_end_proven(f);
 }
 
-/* Check the body, and answer; what the disk has to do for it comes after that. */
-static void verify(void *arg)
+/* The body is good: answer; what the disk has to do for it comes after that. */
+static void take_body(struct flight *f)
 {
-	struct flight *f = arg;
-	struct err err = { 0 };
-
-	if (check_body(f, &err) != 0) {
-		if (err.kind == ERR_BAD_UPSTREAM)
-			upstream_reject(f->home->upstream, &f->call, &err);
-		else
-			flight_end_failed(f, &err);
-		return;
-	}
+	f->from = f->result->shown;
 	log_write(LOG_INFO, "%s: fetched %s from %s: %lld bytes in %lld ms", f->id, f->route.path,
 		  f->result->shown, (long long)f->part.write_bytes,
 		  (long long)(clock_now_ms() - f->started_ms));
@@ -178,6 +183,42 @@ static void verify(void *arg)
 	f->owns_part_fd = false; /* the source's from here */
 	flight_set_proven(f, f->part.fd, f->part.write_bytes);
 	work_post(f->home->disk, commit, f);
+}
+
+void flight_conclude(struct flight *f)
+{
+	struct err err = { 0 };
+
+	switch (flight_prove(f, &err)) {
+	case FLIGHT_WAITS:
+		break;
+	case FLIGHT_GOOD:
+		take_body(f);
+		break;
+	case FLIGHT_WRONG:
+		upstream_reject(f->home->upstream, &f->call, &err);
+		break;
+	case FLIGHT_REFUSED:
+		flight_end_failed(f, &err);
+		break;
+	}
+}
+
+static void verify(void *arg)
+{
+	struct flight *f = arg;
+	struct err err = { 0 };
+
+	if (check_body(f, &err) == 0) {
+		flight_conclude(f);
+	} else if (err.kind == ERR_BAD_UPSTREAM) {
+		/* Where the truth is known it may be looked for behind ',' as well. */
+		if (f->proof.sumdb)
+			err.kind = ERR_MISMATCH;
+		upstream_reject(f->home->upstream, &f->call, &err);
+	} else {
+		flight_end_failed(f, &err);
+	}
 }
 
 static void finish_without_body(void *arg)
@@ -211,7 +252,12 @@ static void on_done(void *arg, const struct upstream_result *result)
 void flight_fetch(struct flight *f)
 {
 	const struct route *route = &f->route;
+	bool must_ask;
 
+	if (route->sumdb) {
+		flight_ask_sumdb(f);
+		return;
+	}
 	f->call = (struct upstream_call){
 		.id = f->id,
 		.path = route->path,
@@ -222,10 +268,8 @@ void flight_fetch(struct flight *f)
 		.on_done = on_done,
 		.arg = f,
 	};
-	if (route->sumdb) {
-		f->call.sumdb = route->sumdb->name;
-		f->call.sumdb_url = route->sumdb->url;
-		f->call.sumdb_shown = route->sumdb->shown;
-	}
+	must_ask = flight_prove_begin(f);
 	upstream_start(f->home->upstream, &f->call);
+	if (must_ask)
+		flight_prove_ask(f);
 }

@@ -2,7 +2,7 @@
  * flight_internal.h - what the parts of flight share; nobody else's business.
  *
  * flight.c: the table, requests, deadlines. flight_fetch.c: the holder, who
- * fetches, checks and commits. flight_follow.c: who follows another process.
+ * fetches, checks and commits. flight_prove.c: what checksum databases say. flight_follow.c: who follows another process.
  * flight_end.c: how requests leave a flight, and how it ends.
  */
 #ifndef SERVE_FLIGHT_INTERNAL_H
@@ -48,12 +48,21 @@ struct flight {
 	struct modzip_stream *zip;
 	struct modzip_result zip_result;
 	const struct upstream_result *result;
+	struct sumdb_call proof;  /* or, for /sumdb/, the answer itself */
+	bool is_proof_running;	  /* (m) */
+	bool is_proof_awaited;	  /* (m) the body is there, and checked */
+	bool is_pinned;
+	bool is_over;		  /* (m) but for the proof, which nobody needs any more */
+	const char *from;	  /* the upstream whose bytes these are, for people */
+	const char *proven_how;	  /* for the audit log; NULL: by the database's record */
+	char h1[MODZIP_H1_SIZE];  /* of the body */
 };
 
 struct flights {
 	const struct answer *answer;
 	struct store *store;
 	struct upstream *upstream;
+	struct sumdbs *sumdbs;
 	struct work *work;
 	struct work *disk; /* what nobody waits for any more */
 	pthread_mutex_t mutex;
@@ -76,8 +85,32 @@ void flight_start(struct flight *f);
 /* The holder's part: from the chain of upstreams to the store. */
 void flight_fetch(struct flight *f);
 
-/* Fetch once more, for those who ask from now on: see is_careful. */
-void flight_begin_careful(struct flights *flights, const struct route *route, const char *id);
+/* The body makes sense: is it the one that the checksum database knows? */
+enum flight_verdict {
+	FLIGHT_WAITS,	 /* flight_conclude() follows when the proof is there */
+	FLIGHT_GOOD,
+	FLIGHT_WRONG,	 /* the next upstream may have the right one */
+	FLIGHT_REFUSED,
+};
+/*
+ * Before the body is asked for: true if flight_prove_ask() must follow, which
+ * holds the flight until then. Afterwards it may be gone.
+ */
+bool flight_prove_begin(struct flight *f);
+void flight_prove_ask(struct flight *f);
+enum flight_verdict flight_prove(struct flight *f, struct err *err);
+/* The proof is there, and speaks of it or isn't needed. */
+bool flight_may_be_good(struct flight *f);
+void flight_conclude(struct flight *f);
+
+/* Behind the answer: whatever has to be on the disk before the object is. */
+bool flight_may_keep(struct flight *f);
+
+/* Free it now, or once the proof that it waits for is there. */
+void flight_free(struct flight *f);
+
+/* Ask a checksum database on behalf of clients. */
+void flight_ask_sumdb(struct flight *f);
 
 /* The follower's part: look again soon. */
 void flight_follow(struct flight *f, bool has_moved);

@@ -205,7 +205,9 @@ int http_status_of(enum err_kind kind)
 	case ERR_GONE:
 		return 410;
 	case ERR_BAD_UPSTREAM:
+	case ERR_MISMATCH:
 		return 502;
+	case ERR_UNAVAILABLE:
 	case ERR_OVERLOAD:
 		return 503;
 	case ERR_TIMEOUT:

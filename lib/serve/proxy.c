@@ -1,9 +1,11 @@
 #include "serve/proxy.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "gomod/module.h"
 #include "serve/page.h"
 
 static const char text_type[] = "text/plain; charset=utf-8";
@@ -39,6 +41,52 @@ static bool answer_from_store(const struct proxy *proxy, struct want *want)
 	}
 	answer_object(proxy->answer, want, source, file.mtime);
 	return true;
+}
+
+/* An old tree head, to fall back on; it lives in memory. */
+static struct http_source *source_of(struct str bytes)
+{
+	struct err err = { 0 };
+	int fd = memfd_create("goproxy-head", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return NULL;
+	if (file_write_all(fd, bytes, &err) == 0)
+		return http_source_new(fd, (int64_t)bytes.n, SOURCE_DONE);
+	close(fd);
+	return NULL;
+}
+
+/* From what the verified mirror holds; it is verified again. As answer_from_store(). */
+static bool answer_from_sumdb(const struct proxy *proxy, struct want *want)
+{
+	int ttl_s = proxy->answer->config->cache.list_ttl_s;
+	struct sumdb_call call;
+	bool is_answered = true;
+	time_t confirmed = 0;
+
+	sumdb_call_of_route(&want->route, want->request->id, &call);
+	if (!sumdb_call_try(proxy->sumdbs, &call)) {
+		sumdb_call_end(&call);
+		return false;
+	}
+	if (want->route.is_mutable)
+		confirmed = sumdbs_confirmed(proxy->sumdbs, want->route.sumdb);
+	if (call.status == SUMDB_FAILED) {
+		answer_err(proxy->answer, want, &call.err);
+	} else if (call.status == SUMDB_ABSENT) {
+		answer_text(proxy->answer, want, 404, text_type, call.absent, STR("no-store"));
+	} else if (want->route.is_mutable && !store_is_fresh(confirmed, ttl_s)) {
+		want->stale = source_of(call.data);
+		want->stale_mtime = confirmed;
+		is_answered = false;
+	} else {
+		answer_bytes(proxy->answer, want,
+			     want->route.kind == ROUTE_SUMDB_LOOKUP ? call.record.message : call.data,
+			     want->route.is_mutable ? confirmed + ttl_s - time(NULL) : -1);
+	}
+	sumdb_call_end(&call);
+	return is_answered;
 }
 
 static bool answer_from_absence(const struct proxy *proxy, struct want *want)
@@ -79,6 +127,43 @@ static void answer_miss(const struct proxy *proxy, struct want *want)
 	}
 }
 
+/*
+ * Names that no public service is to hear, and those that the settings deny:
+ * 403 at once. True if the request is answered.
+ */
+static bool answer_refusal(const struct proxy *proxy, struct want *want)
+{
+	const struct config *config = proxy->answer->config;
+	const struct route *route = &want->route;
+	const struct config_sumdb *sumdb;
+	enum sumdbs_rule rule;
+	struct err err;
+
+	if (route->module.n == 0)
+		return false;
+	rule = sumdbs_rule_of(config, route->module, &sumdb);
+	if (rule == SUMDBS_DENY)
+		err_set(&err, ERR_FORBIDDEN, "'%.*s' is denied by [sumdb] policy; nobody was asked",
+			STR_ARG(route->module));
+	else if (route->sumdb && module_matches_patterns(str_of(config->sumdb.nosumdb), route->module))
+		err_set(&err, ERR_FORBIDDEN,
+			"'%.*s' is among [sumdb] nosumdb, so no checksum database is asked; set GONOSUMDB "
+			"or GOPRIVATE to do without",
+			STR_ARG(route->module));
+	else
+		return false;
+	answer_err(proxy->answer, want, &err);
+	return true;
+}
+
+/* From what is here; true if the request is answered. */
+static bool answer_hit(const struct proxy *proxy, struct want *want)
+{
+	if (want->route.sumdb)
+		return answer_from_sumdb(proxy, want) || answer_from_absence(proxy, want);
+	return answer_from_store(proxy, want) || answer_from_absence(proxy, want);
+}
+
 void proxy_handle(const struct proxy *proxy, struct http_request *request)
 {
 	struct want *want = pool_alloc(request->pool, sizeof(*want));
@@ -96,7 +181,7 @@ void proxy_handle(const struct proxy *proxy, struct http_request *request)
 			    STR("no-cache"));
 	} else if (want->route.kind == ROUTE_SUMDB_SUPPORTED) {
 		answer_text(proxy->answer, want, 200, text_type, STR(""), STR("no-cache"));
-	} else if (!answer_from_store(proxy, want) && !answer_from_absence(proxy, want)) {
+	} else if (!answer_refusal(proxy, want) && !answer_hit(proxy, want)) {
 		answer_miss(proxy, want);
 	}
 	http_log_end();

@@ -10,6 +10,7 @@
 struct proxy {
 	const struct answer *answer;
 	struct store *store;
+	struct sumdbs *sumdbs;
 	struct flights *flights;
 };
 

@@ -7,15 +7,10 @@
 #include "gomod/mod.h"
 #include "gomod/module.h"
 #include "gomod/modzip.h"
-#include "gomod/tlog_tile.h"
 #include "gomod/version.h"
 
 /* Longest raw path that is looked at: an escaped module and version fit thrice. */
 #define RAW_PATH_MAX 8192
-
-/* A lookup's record and note are below 2 KB, a full tile of height 30 isn't. */
-#define LOOKUP_BODY_MAX (1 << 20)
-#define TILE_BODY_MAX	(1 << 20)
 
 static const char text_type[] = "text/plain; charset=utf-8";
 
@@ -297,7 +292,7 @@ static int parse_version(struct pool *pool, struct str path, struct str file, st
 	return route->kind == ROUTE_QUERY ? 0 : check_possible(route, err);
 }
 
-static int parse_module(struct pool *pool, struct str path, struct route *route, struct err *err)
+int route_parse_path(struct pool *pool, struct str path, struct route *route, struct err *err)
 {
 	long at = str_find_last_str(path, STR("/@v/"));
 	struct str file;
@@ -315,40 +310,37 @@ static int parse_module(struct pool *pool, struct str path, struct route *route,
 }
 
 /* lookup/MODULE@VERSION */
-static int check_lookup(struct pool *pool, struct str text, struct err *err)
+static int parse_lookup(struct pool *pool, struct str text, struct route *route, struct err *err)
 {
-	struct str module, version;
 	long at = str_find_last(text, '@');
 
 	if (at < 0)
 		return err_set(err, ERR_BAD_REQUEST, "bad request: a lookup needs MODULE@VERSION");
-	if (module_unescape_path(pool, str_head(text, (size_t)at), &module, err) != 0 ||
-	    version_unescape(pool, str_skip(text, (size_t)at + 1), &version, err) != 0)
+	if (module_unescape_path(pool, str_head(text, (size_t)at), &route->module, err) != 0 ||
+	    version_unescape(pool, str_skip(text, (size_t)at + 1), &route->version, err) != 0)
 		return -1;
-	if (!version_is_canonical(version))
+	if (!version_is_canonical(route->version))
 		return err_set(err, ERR_BAD_REQUEST, "bad request: '%.*s' is not a canonical version",
-			       STR_ARG(version));
+			       STR_ARG(route->version));
 	return 0;
 }
 
 static int set_sumdb_kind(struct pool *pool, struct str file, struct route *route, struct err *err)
 {
-	struct tlog_tile tile;
-
 	route->type = text_type;
-	route->body_max_bytes = LOOKUP_BODY_MAX;
 	if (str_is_equal(file, STR("supported"))) {
 		route->kind = ROUTE_SUMDB_SUPPORTED;
 	} else if (str_is_equal(file, STR("latest"))) {
 		route->kind = ROUTE_SUMDB_LATEST;
 	} else if (str_has_prefix(file, STR("lookup/"))) {
 		route->kind = ROUTE_SUMDB_LOOKUP;
-		return check_lookup(pool, str_skip(file, 7), err);
+		return parse_lookup(pool, str_skip(file, 7), route, err);
 	} else if (str_has_prefix(file, STR("tile/"))) {
 		route->kind = ROUTE_SUMDB_TILE;
-		route->type = "application/octet-stream";
-		route->body_max_bytes = TILE_BODY_MAX;
-		return tlog_tile_parse_path(file, &tile, err);
+		if (tlog_tile_parse_path(file, &route->tile, err) != 0)
+			return -1;
+		if (route->tile.level != TLOG_TILE_DATA_LEVEL)
+			route->type = "application/octet-stream";
 	} else {
 		return no_endpoint(err);
 	}
@@ -363,7 +355,7 @@ static int parse_sumdb(struct pool *pool, const struct config *config, struct st
 		struct str name = str_of(db->name);
 		struct str file = str_skip(rest, name.n + 1);
 
-		if (!is_below(rest, name) || rest.n <= name.n + 1)
+		if (!db->is_served || !is_below(rest, name) || rest.n <= name.n + 1)
 			continue;
 		if (set_sumdb_kind(pool, file, route, err) != 0)
 			return -1;
@@ -376,7 +368,8 @@ static int parse_sumdb(struct pool *pool, const struct config *config, struct st
 		return 0;
 	}
 	return err_set(err, ERR_NOT_FOUND,
-		       "not found: no checksum database of that name is served here; see [sumdb] databases");
+		       "not found: no checksum database of that name is served here; see [sumdb] gosumdb and "
+		       "databases");
 }
 
 int route_parse(struct http_request *r, const struct config *config, struct route *route,
@@ -400,5 +393,5 @@ int route_parse(struct http_request *r, const struct config *config, struct rout
 	}
 	if (str_has_prefix(path, STR("sumdb/")))
 		return parse_sumdb(r->pool, config, str_skip(path, 6), route, err);
-	return parse_module(r->pool, path, route, err);
+	return route_parse_path(r->pool, path, route, err);
 }

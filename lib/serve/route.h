@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "gomod/tlog_tile.h"
 #include "serve/http.h"
 #include "state/config.h"
 
@@ -31,8 +32,9 @@ enum route_kind {
 
 struct route {
 	enum route_kind kind;
-	struct str module;  /* unescaped; empty for home and sumdb */
+	struct str module;  /* unescaped; of a lookup, too; empty if there is none */
 	struct str version; /* unescaped; or the query; empty if there is none */
+	struct tlog_tile tile; /* of ROUTE_SUMDB_TILE */
 	const char *path;   /* below an upstream's URL */
 	const char *key;    /* in the store */
 	const struct config_sumdb *sumdb;
@@ -53,5 +55,11 @@ struct route {
  */
 int route_parse(struct http_request *request, const struct config *config,
 		struct route *route, struct err *err);
+
+/*
+ * The route to an object that a module's path names: "MODULE/@v/VERSION.zip"
+ * and the like, escaped. Results as above.
+ */
+int route_parse_path(struct pool *pool, struct str path, struct route *route, struct err *err);
 
 #endif

@@ -27,6 +27,8 @@ struct str chain_redact(struct pool *pool, struct str text)
 	if (at >= 0)
 		text = str_skip(text, (size_t)at);
 	query = str_find(text, '?');
+	if (query < 0)
+		query = str_find(text, '#');
 	if (query >= 0)
 		text = str_head(text, (size_t)query);
 	return pool_printf(pool, "%.*s%s%.*s%s", STR_ARG(head), at >= 0 ? "..." : "",

@@ -36,11 +36,35 @@ struct config_listen {
 	socklen_t size;
 };
 
-/* A checksum database: the name in its key and in URLs, and where it is. */
+/* A checksum database: its name, as in its key and in URLs, and where it is. */
 struct config_sumdb {
 	const char *name;
+	const char *key;   /* for note_verifier_parse(), which has taken it */
 	const char *url;   /* no '/' at the end */
 	const char *shown; /* without user and password */
+	bool has_url;	   /* given with it: no proxy is asked, as cmd/go does */
+	bool is_served;	   /* below /sumdb/NAME/ */
+};
+
+/* What is to happen with modules that the checksum database doesn't know. */
+enum config_policy {
+	CONFIG_REQUIRE, /* refused */
+	CONFIG_ALLOW,	/* served, unproven */
+	CONFIG_DENY,	/* refused, known or not, without asking anybody */
+};
+
+struct config_policy_rule {
+	const char *pattern; /* for module_matches_patterns() */
+	enum config_policy policy;
+};
+
+/* What is to happen while the checksum database can't be asked. */
+enum config_unreachable { CONFIG_FAIL, CONFIG_PIN };
+
+/* The values of one option that names databases. */
+struct config_sumdb_list {
+	struct config_sumdb *items;
+	size_t n;
 };
 
 /*
@@ -84,8 +108,16 @@ struct config {
 		int connections_max;
 	} upstream;
 	struct {
+		struct config_sumdb_list gosumdb_option, databases_option;
+		/* All of them, made of these two: gosumdb first. */
 		struct config_sumdb *databases;
 		size_t n;
+		const struct config_sumdb *gosumdb;   /* checks modules; NULL: off */
+		const struct config_sumdb *toolchain; /* checks golang.org/toolchain */
+		const char *nosumdb;		      /* for module_matches_patterns() */
+		struct config_policy_rule *policy;    /* the first that matches */
+		size_t policy_n;
+		enum config_unreachable unreachable;
 	} sumdb;
 
 	/* The rest is config.c's own. */
@@ -111,6 +143,9 @@ int config_load(struct config *config, const char *config_option,
 		const char *program_path, struct buf *problems);
 
 void config_clear(struct config *config);
+
+/* What holds for a module that the checksum database doesn't know. */
+enum config_policy config_policy_of(const struct config *config, struct str module);
 
 /* The file that was read, or NULL; also after a failed config_load(). */
 const char *config_file_used(const struct config *config);

@@ -15,7 +15,11 @@ enum config_type {
 	CONFIG_LEVEL,
 	CONFIG_LISTEN,
 	CONFIG_CHAIN,
-	CONFIG_SUMDB,
+	CONFIG_SUMDB,	  /* one, or off */
+	CONFIG_SUMDBS,	  /* any number */
+	CONFIG_PATTERNS,  /* as GONOSUMDB */
+	CONFIG_POLICY,
+	CONFIG_UNREACHABLE,
 };
 
 struct config_option {
@@ -57,6 +61,15 @@ const char *config_nearest_env(struct pool *pool, struct str name);
  */
 int config_value_set(struct config *config, const struct config_option *option,
 		     struct str text, struct err *err);
+
+/* Put together what several options of [sumdb] say; after all of them are set. */
+void config_sumdb_finish(struct config *config);
+
+/* For the types of [sumdb]; see config_value_set(). */
+int config_sumdb_set(struct config *config, const struct config_option *option, struct str text,
+		     struct err *err);
+void config_sumdb_print(const struct config *config, const struct config_option *option,
+			struct buf *buf);
 
 /* The field's value as text for people: without secrets. */
 void config_value_print(const struct config *config, size_t i, struct buf *buf);

@@ -81,10 +81,23 @@ const struct config_option config_options[] = {
 	  "Connections that one process holds to one upstream host. They are opened when\n"
 	  "needed and shared by HTTP/2; a low number lets hanging fetches hold up others." },
 
-	{ "sumdb", "databases", CONFIG_SUMDB, AT(sumdb), 0, 0,
-	  "sum.golang.org https://sum.golang.org",
-	  "Checksum databases that clients reach below /sumdb/NAME/: \"name url\", more of them\n"
-	  "after a ','. An empty value serves none." },
+	{ "sumdb", "gosumdb", CONFIG_SUMDB, AT(sumdb), 0, 0, "sum.golang.org",
+	  "The checksum database that every public module is checked against before it is\n"
+	  "kept, in GOSUMDB's forms. Without URL it is asked through the chain's proxies that\n"
+	  "offer it, then directly. off: nothing is checked but golang.org/toolchain." },
+	{ "sumdb", "nosumdb", CONFIG_PATTERNS, AT(sumdb.nosumdb), 0, 0, "",
+	  "Modules that aren't checked and whose names no database hears, as in GONOSUMDB or\n"
+	  "GOPRIVATE." },
+	{ "sumdb", "policy", CONFIG_POLICY, AT(sumdb.policy), 0, 0, "",
+	  "What to do with modules that the database doesn't know; the first pattern counts,\n"
+	  "require without any. require: 403. allow: serve them unproven, on the word of the\n"
+	  "source that is asked. deny: 403 for all that match, known or not, asking nobody." },
+	{ "sumdb", "unreachable", CONFIG_UNREACHABLE, AT(sumdb.unreachable), 0, 0, "fail",
+	  "While the database can't be asked: fail with a 503, or pin what is seen first and\n"
+	  "prove it in the background later, replacing it loudly if it was wrong." },
+	{ "sumdb", "databases", CONFIG_SUMDBS, AT(sumdb), 0, 0, "",
+	  "More checksum databases that clients reach below /sumdb/NAME/, verified here; that\n"
+	  "of gosumdb is always among them." },
 };
 
 const size_t config_options_n = ARRAY_LEN(config_options);
@@ -129,7 +142,11 @@ void config_option_allowed(const struct config_option *option, struct buf *buf)
 		[CONFIG_LISTEN] =
 			"unix:/absolute/path or ADDRESS:PORT, an IPv6 ADDRESS in brackets",
 		[CONFIG_CHAIN] = "https:// or http:// URLs, direct or off, separated by ',' or '|'",
-		[CONFIG_SUMDB] = "pairs \"name url\", separated by ',', or nothing",
+		[CONFIG_SUMDB] = "sum.golang.org, NAME+HASH+KEY, either with \" URL\" behind it, or off",
+		[CONFIG_SUMDBS] = "the forms of gosumdb, separated by ',', or nothing",
+		[CONFIG_PATTERNS] = "patterns of module paths or their beginnings, separated by ','",
+		[CONFIG_POLICY] = "PATTERN=require, PATTERN=allow or PATTERN=deny, separated by ','",
+		[CONFIG_UNREACHABLE] = "fail or pin",
 	};
 
 	if (option->type == CONFIG_NUMBER)

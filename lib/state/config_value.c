@@ -221,87 +221,6 @@ static int set_chain(struct config *config, struct str text, struct err *err)
 	return chain_parse(text, &config->upstream.chain, err);
 }
 
-/*
- * By golang.org/x/mod/sumdb/note a name holds neither blanks nor '+'; as it
- * is also part of a path, it has to look like one here.
- */
-static bool is_sumdb_name(struct str name)
-{
-	struct str element;
-
-	for (size_t i = 0; i < name.n; i++) {
-		char c = name.p[i];
-
-		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
-		    !strchr("-._~/", c))
-			return false;
-	}
-	while (str_cut(&name, '/', &element))
-		if (element.n == 0 || str_is_equal(element, STR(".")) ||
-		    str_is_equal(element, STR("..")))
-			return false;
-	return true;
-}
-
-static bool has_sumdb(const struct config_sumdb *databases, size_t n, struct str name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (str_is_equal(name, str_of(databases[i].name)))
-			return true;
-	return false;
-}
-
-/* One pair "name url". */
-static int parse_sumdb(struct pool *pool, struct str pair, struct config_sumdb *database,
-		       struct err *err)
-{
-	size_t end = 0;
-	struct str name, shown;
-
-	while (end < pair.n && pair.p[end] != ' ' && pair.p[end] != '\t')
-		end++;
-	name = str_head(pair, end);
-	shown = chain_redact(pool, pair);
-	if (str_has_char(name, '+'))
-		return err_set(err, ERR_CONFIG, "'%.*s' is not allowed: a name stands "
-			       "without its key, as in \"sum.golang.org https://sum.golang.org\"",
-			       STR_ARG(shown));
-	if (end == pair.n || !is_sumdb_name(name))
-		return err_set(err, ERR_CONFIG, "'%.*s' is not allowed: pairs \"name url\", "
-			       "separated by ',', as in \"sum.golang.org https://sum.golang.org\"",
-			       STR_ARG(shown));
-	if (chain_url_parse(pool, str_trim(str_skip(pair, end)), &database->url, &database->shown,
-			    err) != 0)
-		return err_wrap(err, "'%.*s' is not allowed", STR_ARG(shown));
-	database->name = pool_cstr(pool, name);
-	return 0;
-}
-
-static int set_sumdb(struct config *config, struct str text, struct err *err)
-{
-	struct config_sumdb *databases =
-		pool_alloc(config->pool, CONFIG_SUMDBS_MAX * sizeof(*databases));
-	struct str pair;
-	size_t n = 0;
-
-	while (text.n > 0 && str_cut(&text, ',', &pair)) {
-		pair = str_trim(pair);
-		if (pair.n == 0)
-			continue;
-		if (n == CONFIG_SUMDBS_MAX)
-			return err_set(err, ERR_CONFIG, "there are more than %d databases",
-				       CONFIG_SUMDBS_MAX);
-		if (parse_sumdb(config->pool, pair, &databases[n], err) != 0)
-			return -1;
-		if (has_sumdb(databases, n, str_of(databases[n].name)))
-			return err_set(err, ERR_CONFIG, "'%s' is named twice", databases[n].name);
-		n++;
-	}
-	config->sumdb.databases = databases;
-	config->sumdb.n = n;
-	return 0;
-}
-
 int config_value_set(struct config *config, const struct config_option *option, struct str text,
 		     struct err *err)
 {
@@ -324,10 +243,9 @@ int config_value_set(struct config *config, const struct config_option *option, 
 		return set_listen(config, option, text, err);
 	case CONFIG_CHAIN:
 		return set_chain(config, text, err);
-	case CONFIG_SUMDB:
-		return set_sumdb(config, text, err);
+	default:
+		return config_sumdb_set(config, option, text, err);
 	}
-	return err_set(err, ERR_CONFIG, "the option has no known type");
 }
 
 void config_value_print(const struct config *config, size_t i, struct buf *buf)
@@ -346,10 +264,10 @@ void config_value_print(const struct config *config, size_t i, struct buf *buf)
 		chain_print(&config->upstream.chain, buf);
 		break;
 	case CONFIG_SUMDB:
-		for (size_t k = 0; k < config->sumdb.n; k++)
-			buf_printf(buf, "%s%s %s", k > 0 ? ", " : "",
-				   config->sumdb.databases[k].name,
-				   config->sumdb.databases[k].shown);
+	case CONFIG_SUMDBS:
+	case CONFIG_POLICY:
+	case CONFIG_UNREACHABLE:
+		config_sumdb_print(config, option, buf);
 		break;
 	default:
 		buf_add(buf, str_of(*(const char *const *)field));

@@ -39,7 +39,11 @@ KEYS = [
     ("upstream", "netrc", "/dev/null", None, "/nonexistent/netrc"),
     ("upstream", "ca_file", "/dev/null", None, "ca.pem"),
     ("upstream", "connections_max", "1", None, "0"),
-    ("sumdb", "databases", "a.example http://b.example/c", None, "a.example+1+key http://b.example"),
+    ("sumdb", "gosumdb", "sum.golang.org http://b.example/c", None, "a.example http://b.example"),
+    ("sumdb", "nosumdb", "*.corp.example,git.example/team", None, "a/[b"),
+    ("sumdb", "policy", "*.corp.example=deny", None, "a=forbid"),
+    ("sumdb", "unreachable", "pin", None, "wait"),
+    ("sumdb", "databases", "sum.fixture.test+0b17be98+AbF5ouTwKMXR7SnZ8Cvake3IV1B2vgFEXaWVGmqnJmrA http://b.example/c", None, "a.example+1+key http://b.example"),
 ]
 
 passed = failed = 0

@@ -96,7 +96,7 @@ class Run:
                if not key.startswith("GOPROXY") and key not in ("UPSTREAM", "PORT", "CONF", "MAKEFLAGS")}
         env.update(GOPROXY_FCGI=PROGRAM, RUN_DIR=self.run_dir, CACHE_DIR=self.cache,
                    XDG_CACHE_HOME=os.path.join(self.dir, "xdg"), UPSTREAM=upstream.url,
-                   GOPROXY_SUMDB_DATABASES="sum.fixture.test %s/sumdb/sum.fixture.test" % upstream.url)
+                   GOPROXY_SUMDB_GOSUMDB=upstream.sumdb())
         env.update(environment)
         # Below RUN_DIR, which is known here only.
         if environment.get("CACHE_DIR"):

@@ -39,6 +39,9 @@ BUILD = place.dir("build")
 JOBS = os.environ.get("GO_SCRIPTS_JOBS", "4")
 KEEP = os.environ.get("GO_SCRIPTS_KEEP") or place.dir("out")
 
+# The scripts' checksum database (testSumDBVerifierKey in proxy_test.go).
+SUMDB_KEY = "localhost.localdev/sumdb+00000c67+AcTrnkbUA+TU4heY3hkjiSES/DSQniBqIeQ/YppAUtK6"
+
 # Not through us, by the first element after /mod/.
 STRAIGHT = {
     "sumdb-direct": "the script's GOSUMDB names another address than the proxy",
@@ -50,8 +53,11 @@ STRAIGHT = {
     "sumdb-503": "the client shall see this status; ours for it is a 502",
 }
 
-# Scripts that want the client to refuse a zip that we have refused before; what they say then.
+# Scripts that want the client to refuse a zip that we have refused before, or whose database knows
+# other files than the proxy serves (those with a dot in front) while go.sum says what is right; what
+# they say then.
 REFUSED = {
+    "mod_invalid_path_dotname": r"dotname\S*\.zip: 502 Bad Gateway\s+server response: .*checksum mismatch",
     "mod_bad_filenames": r"badfile[2-5]\S*\.zip: 502 Bad Gateway\s+server response: .*bad zip",
     "mod_load_badzip": r"badzip\S*\.zip: 502 Bad Gateway\s+server response: .*bad zip",
 }
@@ -164,13 +170,14 @@ class Between:
                 continue
             path = "/" + variant if variant else ""
             # What a special path lacks must not come from somewhere else.
-            database = "localhost.localdev/sumdb %s/%s" % (
-                proxy.url, variant + "/sumdb/localhost.localdev/sumdb" if variant else "sumdb-direct")
+            database = "%s %s/%s" % (
+                SUMDB_KEY, proxy.url,
+                variant + "/sumdb/localhost.localdev/sumdb" if variant else "sumdb-direct")
             if re.search("404|410", variant):
-                database = ""
+                database = "off"
             self.runs[variant] = WebRun("nginx", proxy.url + path, place.dir("store"), PREFIX_PATH="/mod" + path,
                                         GOPROXY_SERVER_PROCESSES="1" if variant else "2",
-                                        GOPROXY_SUMDB_DATABASES=database, **common)
+                                        GOPROXY_SUMDB_GOSUMDB=database, **common)
         for run in self.runs.values():
             run.ready()
         self.start()

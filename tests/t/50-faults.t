@@ -77,7 +77,7 @@ def all_kinds(pool, what):
 
 
 def pool_on(mount, up, what, front, program=None, **more):
-    env = settings(up, mount, sumdb_databases="sum.fixture.test %s/sumdb/sum.fixture.test" % up.url,
+    env = settings(up, mount, sumdb_gosumdb=up.sumdb(),
                    **more)
     return Pool(env, wrap=front, program=program)
 

@@ -258,6 +258,8 @@ EMPTY_CONFIG = place.file("; nothing: the defaults and the environment\n", "empt
 class Fixture:
     """A running fixture; see the head of tests/fixture/main.go."""
 
+    first = None
+
     def __init__(self, tls=False):
         self.cert = place.new("cert.pem") if tls else None
         command = [FIXTURE, "--stdin"] + (["--tls", "--cert-out", self.cert] if tls else [])
@@ -267,6 +269,7 @@ class Fixture:
         if not line.startswith("ready "):
             bail("the fixture doesn't start: %r" % line)
         self.url = line.split()[1]
+        Fixture.first = Fixture.first or self
         self.port = int(self.url.rsplit(":", 1)[1])
         self.mounts = 0
         self.lock = threading.Lock()
@@ -849,11 +852,19 @@ def alive(pid):
 
 # Settings and stores
 
+def test_sumdb():
+    """The fixture's database, by a mount of its own: what it is asked counts for no upstream."""
+    if not Fixture.first:
+        return "off"
+    url = Fixture.first.url + "/u/_sumdb/sumdb/sum.fixture.test"
+    return "%s %s" % (Fixture.first.vkey(), url)
+
+
 def settings(up, store, **more):
     """GOPROXY_* for an upstream (a Mount or a chain) and a store; more: section_key=value."""
     chain = up if isinstance(up, str) else up.url
     env = {"GOPROXY_UPSTREAM_CHAIN": chain, "GOPROXY_CACHE_DIR": store,
-           "GOPROXY_UPSTREAM_RETRIES": 0}
+           "GOPROXY_UPSTREAM_RETRIES": 0, "GOPROXY_SUMDB_GOSUMDB": test_sumdb()}
     for key, value in more.items():
         env["GOPROXY_" + key.upper()] = value
     return env

@@ -89,6 +89,10 @@ static char *print(const struct place *place, struct str ini)
 }
 
 /* A file's text, with NULs too, and a part of what is said about it. */
+/* The keys of tests/fixture. */
+#define KEY_ONE "sum.fixture.test+0b17be98+AbF5ouTwKMXR7SnZ8Cvake3IV1B2vgFEXaWVGmqnJmrA"
+#define KEY_TWO "localhost.localdev/sumdb+111410f6+AXwcY5y4N5FXsJjtSUL5U/HiDxpbIFFK0vR3i8pPTT5o"
+
 #define CASE(what, ini, said) { what, { ini, sizeof(ini) - 1 }, said, NULL }
 #define CASE_NOT(what, ini, said, not) { what, { ini, sizeof(ini) - 1 }, said, not }
 #define TEN "0123456789"
@@ -129,9 +133,25 @@ static const struct {
 	     "redirect_private = a.example,[::1]:80 ; /"),
 	CASE("a level", "[log]\nlevel = DEBUG\n", "level = debug ; /"),
 	CASE("two databases",
-	     "[sumdb]\ndatabases = a.example http://h/x/, b.example/c  https://i\n",
-	     "databases = a.example http://h/x, b.example/c https://i ; /"),
+	     "[sumdb]\ndatabases = " KEY_ONE " http://h/x/, " KEY_TWO "\n",
+	     "databases = " KEY_ONE " http://h/x, " KEY_TWO " ; /"),
 	CASE("no database", "[sumdb]\ndatabases =\n", "databases = ; /"),
+	CASE("a known one by its name", "[sumdb]\ngosumdb = sum.golang.org\n",
+	     "gosumdb = sum.golang.org ; /"),
+	CASE("with a URL", "[sumdb]\ngosumdb = sum.golang.org https://h/x/\n",
+	     "gosumdb = sum.golang.org https://h/x ; /"),
+	CASE("with its key", "[sumdb]\ngosumdb = sum.golang.org+033de0ae+"
+	     "Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8\n", "gosumdb = sum.golang.org ; /"),
+	CASE("the go command's alias", "[sumdb]\ngosumdb = sum.golang.google.cn\n",
+	     "gosumdb = sum.golang.org https://sum.golang.google.cn ; /"),
+	CASE("another with its key and URL", "[sumdb]\ngosumdb = " KEY_ONE " http://h\n",
+	     "gosumdb = " KEY_ONE " http://h ; /"),
+	CASE("none", "[sumdb]\ngosumdb = off\n", "gosumdb = off ; /"),
+	CASE("patterns", "[sumdb]\nnosumdb = *.corp.example , ,a/[b-d]?\n",
+	     "nosumdb = *.corp.example,a/[b-d]? ; /"),
+	CASE("policy", "[sumdb]\npolicy = *.a = allow,b.c=Deny , d=require\n",
+	     "policy = *.a=allow,b.c=deny,d=require ; /"),
+	CASE("pin", "[sumdb]\nunreachable = pin\n", "unreachable = pin ; /"),
 
 	CASE("unknown key", "[cache]\nlist_tll_s = 5\n",
 	     ":2: [cache] has no key 'list_tll_s'; did you mean [cache] list_ttl_s?"),
@@ -166,12 +186,25 @@ static const struct {
 	CASE("hosts with a scheme", "[upstream]\nredirect_private = http://a\n", "HOST or HOST"),
 	CASE("a listen address of words", "[server]\nlisten = everywhere:80\n",
 	     "'everywhere:80' is not allowed: its address"),
-	CASE_NOT("a database with its key", "[sumdb]\ndatabases = a.example+1+Az https://a\n",
-		 "a name stands without its key", "; default"),
-	CASE("a database without URL", "[sumdb]\ndatabases = a.example\n", "\"name url\""),
-	CASE("a database twice", "[sumdb]\ndatabases = a http://a,a http://b\n", "named twice"),
+	CASE("a database with a wrong key", "[sumdb]\ndatabases = a.example+1+Az https://a\n",
+	     "no hash of 8 hexadecimal digits"),
+	CASE("a database without key", "[sumdb]\ndatabases = a.example https://a\n",
+	     "other databases need their key"),
+	CASE("a database twice", "[sumdb]\ndatabases = " KEY_ONE "," KEY_ONE " http://b\n",
+	     "named twice"),
 	CASE_NOT("a database's password doesn't show",
-		 "[sumdb]\ndatabases = a ftp://u:secret@b\n", "only https and http", "secret"),
+		 "[sumdb]\ndatabases = " KEY_ONE " ftp://u:secret@b\n", "only https and http", "secret"),
+	CASE_NOT("nor one with a ','",
+		 "[sumdb]\ndatabases = sum.golang.org https://u:secret,x@h\n", "%2C", "secret"),
+	CASE("a pattern that can't match", "[sumdb]\nnosumdb = a//b\n", "'a//b' is not allowed"),
+	CASE("nor this", "[sumdb]\npolicy = a b=deny\n", "'a b=deny' is not allowed"),
+	CASE("gosumdb of two", "[sumdb]\ngosumdb = sum.golang.org, " KEY_ONE "\n", "or off"),
+	CASE("gosumdb with more behind", "[sumdb]\ngosumdb = sum.golang.org https://a b\n",
+	     "nothing behind them"),
+	CASE("a malformed pattern", "[sumdb]\nnosumdb = a/[b\n", "'a/[b' is not allowed"),
+	CASE("an unknown policy", "[sumdb]\npolicy = a=forbid\n", "PATTERN=require"),
+	CASE("a policy for nothing", "[sumdb]\npolicy = allow\n", "PATTERN=require"),
+	CASE("an unknown word", "[sumdb]\nunreachable = wait\n", "fail or pin"),
 
 	CASE("';' in a bare value", "[cache]\ndir = /a;b\n", ":2: a value with ';' or '#'"),
 	CASE("'#' in a bare value", "[cache]\ndir = /a#b\n", ":2: a value with ';' or '#'"),
@@ -224,7 +257,8 @@ static void test_fields(void **state)
 		"connect_timeout_s = 12\nsilence_timeout_s = 13\ntotal_timeout_s = 14\n"
 		"small_total_timeout_s = 15\nretries = 1\nredirect_private = h:80\n"
 		"netrc = /dev/null\nca_file = /dev/zero\nconnections_max = 17\n"
-		"[sumdb]\ndatabases = n https://u@h/\n";
+		"[sumdb]\ngosumdb = " KEY_ONE " https://u@h/\nnosumdb = a.b\n"
+		"policy = *.corp=deny,x.y=allow\nunreachable = pin\n";
 	struct config config;
 	struct buf problems;
 
@@ -258,7 +292,16 @@ static void test_fields(void **state)
 	assert_string_equal(config.upstream.ca_file, "/dev/zero");
 	assert_int_equal(config.upstream.connections_max, 17);
 	assert_int_equal(config.sumdb.n, 1);
-	assert_string_equal(config.sumdb.databases[0].name, "n");
+	assert_ptr_equal(config.sumdb.gosumdb, config.sumdb.databases);
+	assert_ptr_equal(config.sumdb.toolchain, config.sumdb.databases);
+	assert_string_equal(config.sumdb.nosumdb, "a.b");
+	assert_int_equal(config_policy_of(&config, STR("git.corp/x")), CONFIG_DENY);
+	assert_int_equal(config_policy_of(&config, STR("x.y/z")), CONFIG_ALLOW);
+	assert_int_equal(config_policy_of(&config, STR("x.yz")), CONFIG_REQUIRE);
+	assert_int_equal(config.sumdb.unreachable, CONFIG_PIN);
+	assert_true(config.sumdb.databases[0].has_url && config.sumdb.databases[0].is_served);
+	assert_string_equal(config.sumdb.databases[0].key, KEY_ONE);
+	assert_string_equal(config.sumdb.databases[0].name, "sum.fixture.test");
 	assert_string_equal(config.sumdb.databases[0].url, "https://u@h");
 	assert_string_equal(config.sumdb.databases[0].shown, "https://h");
 	config_clear(&config);

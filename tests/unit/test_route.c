@@ -96,8 +96,8 @@ static const struct sent cases[] = {
 };
 
 static struct config_sumdb databases[] = {
-	{ "sum.golang.org", "https://sum.golang.org", "" },
-	{ "a.dev/b", "https://a.dev/b", "" },
+	{ .name = "sum.golang.org", .is_served = true },
+	{ .name = "a.dev/b", .is_served = true },
 };
 
 static int parse(struct pool *pool, const struct sent *sent, const char *method,
