@@ -94,7 +94,7 @@ install: $(PROGRAM) ## install below DESTDIR and PREFIX
 		$(DESTDIR)$(PREFIX)/share/goproxy/httpd-examples
 	install -m 755 httpd-examples/spawn-fcgi.sh $(DESTDIR)$(PREFIX)/share/goproxy/httpd-examples
 
-QUICK_T := tests/t/05-config.t tests/t/10-cgi.t tests/t/20-fastcgi.t
+QUICK_T := tests/t/05-config.t tests/t/10-cgi.t tests/t/20-fastcgi.t tests/t/25-sumdb.t
 RUN_T := GOPROXY_FCGI=$(PROGRAM) tests/t/run
 
 tests: $(PROGRAM) $(UNIT) $(FUZZ_RUN) build/fixture
@@ -142,7 +142,7 @@ build/bench/zips: tests/bench/zips.c $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
-bench: $(PROGRAM) build/fixture build/bench/load build/bench/hello ## compare with peers and limits: ROWS="herd cold hang rates kill"
+bench: $(PROGRAM) build/fixture build/bench/load build/bench/hello ## compare with peers and limits: ROWS="herd cold hang rates kill sumdb verify"
 	@httpd-examples/packages check
 	@python3 tests/bench/bench.py $(ROWS)
 

@@ -13,8 +13,10 @@
 
 #include "base/log.h"
 #include "program/admin.h"
+#include "program/explain.h"
 #include "program/responder.h"
 #include "program/server.h"
+#include "program/verify.h"
 
 static const char usage_text[] =
 	"goproxy.fcgi " GOPROXY_VERSION " - a Go module proxy for the web server you have\n"
@@ -24,6 +26,14 @@ static const char usage_text[] =
 	"  goproxy.fcgi serve            manage a pool of responders\n"
 	"      --listen unix:PATH        on this socket,\n"
 	"      --listen ADDRESS:PORT     or this one; [server] listen and systemd's do as well\n"
+	"  goproxy.fcgi verify [PATTERN] hash every file in the cache again, and hold it against the\n"
+	"                                checksum database's signed tree; needs no network\n"
+	"      --repair                  fetch again what is wrong, and proofs that are missing\n"
+	"      --quick                   don't unpack zips that lie as they did when they were proven\n"
+	"      --json                    an object a line for each fault, and one for all\n"
+	"                                exit status: 0 all right, 1 repaired, 4 wrong, 8 trouble\n"
+	"  goproxy.fcgi explain MODULE@VERSION\n"
+	"                                the proof in words, and where the files came from\n"
 	"  goproxy.fcgi check-config     print the settings in effect, or what is wrong\n"
 	"  goproxy.fcgi sample-config    print the documented settings\n"
 	"\n"
@@ -34,7 +44,9 @@ static const char usage_text[] =
 struct command_line {
 	const char *config;
 	const char *listen;
-	const char *command; /* NULL: none */
+	const char *command;  /* NULL: none */
+	const char *argument; /* of verify and explain; NULL: none */
+	bool must_repair, is_quick, is_json;
 };
 
 static int usage(FILE *stream, int status)
@@ -43,12 +55,20 @@ static int usage(FILE *stream, int status)
 	return status;
 }
 
+static bool is_command(const struct command_line *line, const char *name)
+{
+	return strcmp(line->command, name) == 0;
+}
+
 /* Returns -1 to go on, else an exit status. */
 static int parse(int argc, char **argv, struct command_line *line)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "listen", required_argument, NULL, 'l' },
+		{ "repair", no_argument, NULL, 'r' },
+		{ "quick", no_argument, NULL, 'q' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -63,6 +83,15 @@ static int parse(int argc, char **argv, struct command_line *line)
 		case 'l':
 			line->listen = optarg;
 			break;
+		case 'r':
+			line->must_repair = true;
+			break;
+		case 'q':
+			line->is_quick = true;
+			break;
+		case 'j':
+			line->is_json = true;
+			break;
 		case 'v':
 			puts("goproxy.fcgi " GOPROXY_VERSION);
 			return EXIT_SUCCESS;
@@ -73,6 +102,8 @@ static int parse(int argc, char **argv, struct command_line *line)
 		}
 	}
 	line->command = argv[optind];
+	if (line->command && (is_command(line, "verify") || is_command(line, "explain")))
+		line->argument = argv[++optind];
 	return argc - optind > 1 ? usage(stderr, EXIT_FAILURE) : -1;
 }
 
@@ -82,6 +113,20 @@ static bool is_listening(int fd)
 	socklen_t n = sizeof(value);
 
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &n) == 0 && value != 0;
+}
+
+static int run_command(struct config *config, const struct command_line *line,
+		       const char *program_path)
+{
+	const struct verify_options options = { line->must_repair, line->is_quick, line->is_json, line->argument };
+
+	if (is_command(line, "serve"))
+		return server_run(config, program_path, line->config, line->listen);
+	/* A person or cron reads it: what goes on by itself is no news. */
+	if (config->log.level == LOG_INFO)
+		log_set_level(LOG_WARN);
+	return is_command(line, "verify") ? verify_run(config, &options)
+					  : explain_run(config, line->argument ? line->argument : "");
 }
 
 static int run(const struct command_line *line, const char *program_path)
@@ -100,7 +145,7 @@ static int run(const struct command_line *line, const char *program_path)
 	} else {
 		log_set_level(config.log.level);
 		if (line->command)
-			status = server_run(&config, program_path, line->config, line->listen);
+			status = run_command(&config, line, program_path);
 		else if (is_listening(STDIN_FILENO))
 			status = responder_run_fcgi(&config, STDIN_FILENO);
 		else
@@ -132,7 +177,7 @@ int main(int argc, char **argv)
 			return usage(stderr, EXIT_FAILURE);
 		return run(&line, argv[0]);
 	}
-	if (strcmp(line.command, "serve") == 0)
+	if (is_command(&line, "serve") || is_command(&line, "verify") || is_command(&line, "explain"))
 		return run(&line, argv[0]);
 	if (strcmp(line.command, "check-config") == 0)
 		return admin_check_config(line.config, argv[0]);

@@ -1,0 +1,105 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "program/verify_internal.h"
+
+/* Each needs descriptors, and an upstream's patience. */
+#define REPAIRS_AT_ONCE 64
+
+static bool is_there(struct verify *v, const char *key)
+{
+	struct store_file file;
+	struct err err = { 0 };
+
+	if (store_find(v->rooms.store, key, &file, &err) != 0)
+		return false;
+	close(file.fd);
+	return true;
+}
+
+/* What an earlier run has put away, and nobody has fetched since. */
+static void add_quarantined(struct verify *v, const char *path, int depth)
+{
+	struct err err = { 0 };
+	int fd = file_open(v->dirfd, path, O_RDONLY | O_DIRECTORY, 0, &err);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	while (dir && depth < VERIFY_DEPTH_MAX && (entry = readdir(dir)) != NULL) {
+		char below[STORE_KEY_MAX];
+		char *end;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		    snprintf(below, sizeof(below), "%s/%s", path, entry->d_name) >= (int)sizeof(below))
+			continue;
+		if (entry->d_type == DT_DIR) {
+			add_quarantined(v, below, depth + 1);
+			continue;
+		}
+		for (int dots = 0; dots < 2 && (end = strrchr(below, '.')); dots++)
+			*end = '\0'; /* the time */
+		/* A database's file comes again with the next question that needs it. */
+		if (str_has_prefix(str_of(below), STR("quarantine/download/sumdb/")))
+			continue;
+		if (v->repairs_n < VERIFY_REPAIRS_MAX && !is_there(v, below + strlen("quarantine/")))
+			v->repairs[v->repairs_n++] =
+				mem_strdup(str_of(below + strlen("quarantine/download/")));
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static int compare_repairs(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Each once, though it may have been put away several times. */
+static void sort_repairs(struct verify *v)
+{
+	size_t n = 0;
+
+	if (v->repairs_n > 0)
+		qsort(v->repairs, v->repairs_n, sizeof(*v->repairs), compare_repairs);
+	for (size_t i = 0; i < v->repairs_n; i++) {
+		if (n > 0 && strcmp(v->repairs[i], v->repairs[n - 1]) == 0)
+			free(v->repairs[i]);
+		else
+			v->repairs[n++] = v->repairs[i];
+	}
+	v->repairs_n = n;
+}
+
+void verify_repair(struct verify *v)
+{
+	struct pool *pool = pool_new();
+	int begun = 0;
+
+	add_quarantined(v, "quarantine/download", 0);
+	sort_repairs(v);
+	for (size_t i = 0; i < v->repairs_n; i++) {
+		struct route route = { 0 };
+		struct err err = { 0 };
+
+		if (route_parse_path(pool, str_of(v->repairs[i]), &route, &err) != 0)
+			continue;
+		flight_begin_careful(v->rooms.proxy.flights, &route, "repair");
+		if (++begun % REPAIRS_AT_ONCE == 0)
+			loop_run(v->rooms.loop);
+	}
+	loop_run(v->rooms.loop);
+	for (size_t i = 0; i < v->repairs_n; i++) {
+		const char *key = pool_printf(pool, "download/%s", v->repairs[i]).p;
+
+		if (is_there(v, key))
+			verify_note_repaired(v, key, "fetched again");
+		else
+			v->left++;
+	}
+	pool_free(pool);
+}

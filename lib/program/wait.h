@@ -1,0 +1,16 @@
+/*
+ * wait.h - for commands, which have nothing else to do: wait for an answer.
+ */
+#ifndef PROGRAM_WAIT_H
+#define PROGRAM_WAIT_H
+
+#include "origin/sumdbs.h"
+
+/*
+ * Answer a question from what is kept; else, if may_ask, from the network.
+ * call->on_done is not the caller's. Not from a thread of the pool that
+ * answers questions. SUMDB_WAIT: what is kept doesn't suffice.
+ */
+void wait_for_sumdb(struct sumdbs *sumdbs, struct sumdb_call *call, bool may_ask);
+
+#endif
