@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """bench - how fast is it, held against peers and limits measured in the same run?
 
-    tests/bench/bench.py [ROW...]      rows: herd cold hang rates kill; without any: all
+    tests/bench/bench.py [ROW...]      rows: herd cold hang rates kill sumdb verify; without any: all
     SERVER=nginx|lighttpd|apache-proxy  for the row herd (nginx)
     JOBS=N       processes that share the row herd's clients (one for each core, four at most)
     KILLS=N      for the row kill (1000)
+    MODCACHE=DIR for the row verify: a GOMODCACHE with real modules (else made-up ones)
     EXAMPLES=DIR another httpd-examples, to try settings of the web server
     TMPDIR=DIR   where stores lie; the row cold also has one in memory
 
@@ -145,7 +146,8 @@ class Site:
         self.store, self.run_dir = store or place.dir("store"), place.dir("run")
         self.port = harness.free_port()
         env = {"PATH": os.environ["PATH"], "HOME": place.path, "SERVER": server, "PORT": str(self.port),
-               "CACHE_DIR": self.store, "RUN_DIR": self.run_dir, "UPSTREAM": upstream, "GOPROXY_FCGI": program()}
+               "CACHE_DIR": self.store, "RUN_DIR": self.run_dir, "UPSTREAM": upstream, "GOPROXY_FCGI": program(),
+               "GOPROXY_SUMDB_GOSUMDB": "off"}
         env.update({"GOPROXY_" + k.upper(): str(v) for k, v in settings.items()})
         self.process = children.add(subprocess.Popen([EXAMPLES + "/run"], env=env, stdin=subprocess.DEVNULL,
                                                      stdout=subprocess.PIPE))
@@ -472,6 +474,93 @@ def row_kill():
     table.raw["kill"] = dict(kills=int(kills), exit=code, points=points)
     table.none("kill: of %s checks after %s kills, failed" % (sum(1 for p in points if re.match("(not )?ok", p)), kills),
                max(len(bad), int(code != 0)))
+
+
+def row_sumdb():
+    """What proofs cost once tiles are warm: 200 cold modules one by one, and hits, with and without."""
+    sumdb("on disk", place.dir("store"), place.dir("store"))
+    if os.path.isdir("/dev/shm"):
+        memory = tempfile.mkdtemp(prefix="goproxy-bench-", dir="/dev/shm")
+        try:
+            sumdb("in memory", memory + "/1", memory + "/2")
+        finally:
+            shutil.rmtree(memory)
+
+
+def sumdb(where, *stores):
+    modules, rounds = 200, 7
+    fixture = harness.Fixture()
+    sites = {"without": Site("nginx", fixture.url, stores[0]),
+             "with": Site("nginx", fixture.url, stores[1], sumdb_gosumdb=fixture.vkey())}
+    # Tiles are warm: a module of each tile, in each worker.
+    warm = ["/example.com/small%d/@v/v1.1.0.mod" % n for n in range(0, 2000, 64)]
+    for site in sites.values():
+        load(site.port, warm, "-s")
+        load(site.port, warm)
+    fetches = int(fixture.fetch("/_/count?path=^/sumdb/.*/tile/"))
+    times, failed = {name: [[], [], []] for name in sites}, 0
+    for i in range(rounds):
+        names = range(1 + i * modules, 1 + (i + 1) * modules)
+        paths = small_paths(names[0], modules)
+        # What the fixture computes once is no part of the comparison.
+        load(fixture.port, paths, "-s")
+        load(fixture.port, ["/sumdb/sum.fixture.test/lookup/example.com/small%d@v1.0.0" % n for n in names], "-s")
+        for name in list(sites)[::1 if i % 2 else -1]:
+            r = load(sites[name].port, paths, "-s")
+            failed += r.failed()
+            for k in range(3):
+                times[name][k] += r.ends_ms()[k::3]
+    fetches = int(fixture.fetch("/_/count?path=^/sumdb/.*/tile/")) - fetches
+    hits = {name: [] for name in sites}
+    for _ in range(5):
+        for name, site in sites.items():
+            hits[name].append(wrk(site.port, small_paths(1, 1)[2]))
+    for s in (*sites.values(), fixture):
+        s.stop()
+    middle = {name: [median(t) for t in times[name]] for name in sites}
+    table.raw["sumdb " + where] = dict(median_ms=middle, hits=hits, tiles=fetches, failed=failed)
+    note("sumdb %s: .info, .mod, .zip [ms]: %s" % (where, {n: ["%.3f" % t for t in m] for n, m in middle.items()}))
+    table.none("sumdb %s: requests failed, tiles fetched" % where, failed + fetches)
+    # On a disk a module is one file more, whose making may cost anything (0.1 to 0.7 ms of ext4 here).
+    table.ratio("sumdb %s: a cold module [ms] : unchecked" % where, sum(middle["with"]), sum(middle["without"]), "%.2f",
+                1.1 if where == "in memory" else None)
+    table.ratio("sumdb %s: hits/s : unchecked" % where, median(hits["with"]), median(hits["without"]), "%.0f", 0.95, least=True)
+
+
+def row_verify():
+    """How fast does `verify` read, against sha256sum over the same files, by a core's time?"""
+    fixture = harness.Fixture()
+    store, cache = place.dir("store"), os.environ.get("MODCACHE")
+    site = Site("nginx", fixture.url, store, sumdb_gosumdb=fixture.vkey())
+    if not cache:
+        load(site.port, [BIG.replace("big", "bigdeflate") % ("v1.50.%d" % i) for i in range(4)], "-s", "-t", "60")
+        load(site.port, small_paths(1, 200))
+        harness.wait_until(lambda: not harness.temp_files(store), "the store to be quiet")
+    site.stop()
+    if cache:
+        shutil.rmtree(store + "/download")
+        shutil.copytree(cache + "/cache/download", store + "/download")
+    zips = [os.path.join(store, n) for n in harness.files_below(store) if n.endswith(".zip")]
+    size = sum(map(os.path.getsize, zips))
+    settings = harness.settings(fixture.url, store, sumdb_gosumdb=fixture.vkey())
+    commands = {"verify": [program(), "verify"], "quick": [program(), "verify", "--quick"],
+                "sha256sum": ["sha256sum", *zips]}
+    times = {name: [] for name in commands}
+    for i in range(6):
+        for name, command in commands.items():
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            done = subprocess.run(command, env=harness.program_env(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            if done.returncode != 0:
+                raise RuntimeError("%s: %s" % (name, done.stderr.decode()[-500:]))
+            if i > 0:
+                times[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    fixture.stop()
+    table.raw["verify"] = dict(bytes=size, times=times)
+    speed = {name: size / 1e6 / median(t) for name, t in times.items()}
+    where = "verify (%s): " % ("real zips" if cache else "stored blocks")
+    table.ratio(where + "MB/s of zips a core : sha256sum", speed["verify"], speed["sha256sum"], "%.0f", None if cache else 0.8, least=True)
+    table.ratio(where + "--quick, the same : sha256sum", speed["quick"], speed["sha256sum"], "%.0f", 0.8, least=True)
 
 
 ROWS = {name[4:]: f for name, f in globals().items() if name.startswith("row_")}
