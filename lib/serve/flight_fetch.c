@@ -252,6 +252,7 @@ static void on_done(void *arg, const struct upstream_result *result)
 void flight_fetch(struct flight *f)
 {
 	const struct route *route = &f->route;
+	struct err err = { 0 };
 	bool must_ask;
 
 	if (route->sumdb) {
@@ -269,6 +270,10 @@ void flight_fetch(struct flight *f)
 		.arg = f,
 	};
 	must_ask = flight_prove_begin(f);
+	if (must_ask && flight_is_hopeless(f, &err)) {
+		flight_end_failed(f, &err);
+		return;
+	}
 	upstream_start(f->home->upstream, &f->call);
 	if (must_ask)
 		flight_prove_ask(f);

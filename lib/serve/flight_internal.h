@@ -98,6 +98,9 @@ enum flight_verdict {
  */
 bool flight_prove_begin(struct flight *f);
 void flight_prove_ask(struct flight *f);
+
+/* Between the two: a zip that will be refused anyway needn't be fetched. */
+bool flight_is_hopeless(struct flight *f, struct err *err);
 enum flight_verdict flight_prove(struct flight *f, struct err *err);
 /* The proof is there, and speaks of it or isn't needed. */
 bool flight_may_be_good(struct flight *f);

@@ -115,8 +115,10 @@ static void audit(const struct flight *f, const char *event, struct str expected
 	struct json *line = audit_begin(event);
 
 	json_add_str(line, "object", str_of(object_of(f)));
-	json_add_str(line, "from", str_of(f->result->shown));
-	json_add_str(line, "h1", str_of(f->h1));
+	if (f->result) {
+		json_add_str(line, "from", str_of(f->result->shown));
+		json_add_str(line, "h1", str_of(f->h1));
+	}
 	json_add_str(line, "expected", expected);
 	json_add_str(line, "sumdb", str_of(f->proof.sumdb->name));
 	json_add_str(line, "why", str_of(why));
@@ -192,6 +194,18 @@ static enum flight_verdict judge_unreachable(struct flight *f, struct err *err)
 	f->is_pinned = true;
 	f->proven_how = "pinned: to be proven later";
 	return FLIGHT_GOOD;
+}
+
+bool flight_is_hopeless(struct flight *f, struct err *err)
+{
+	if (f->route.kind != ROUTE_ZIP ||
+	    config_policy_of(f->home->answer->config, f->route.module) == CONFIG_ALLOW || !is_known_absent(f))
+		return false;
+	pthread_mutex_lock(&f->home->mutex);
+	f->is_proof_running = false;
+	pthread_mutex_unlock(&f->home->mutex);
+	judge_unknown(f, err);
+	return true;
 }
 
 static void remember_absence(struct flight *f)
