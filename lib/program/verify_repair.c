@@ -29,6 +29,7 @@ static void add_quarantined(struct verify *v, const char *path, int depth)
 	int fd = file_open(v->dirfd, path, O_RDONLY | O_DIRECTORY, 0, &err);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
+	struct stat st;
 
 	while (dir && depth < VERIFY_DEPTH_MAX && (entry = readdir(dir)) != NULL) {
 		char below[STORE_KEY_MAX];
@@ -37,7 +38,7 @@ static void add_quarantined(struct verify *v, const char *path, int depth)
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 		    snprintf(below, sizeof(below), "%s/%s", path, entry->d_name) >= (int)sizeof(below))
 			continue;
-		if (entry->d_type == DT_DIR) {
+		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
 			add_quarantined(v, below, depth + 1);
 			continue;
 		}

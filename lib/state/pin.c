@@ -57,6 +57,7 @@ static void list_below(struct list *list, const char *path, int depth)
 	int fd = file_open(list->dirfd, path, O_RDONLY | O_DIRECTORY, 0, &err);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
+	struct stat st;
 
 	if (!dir) {
 		if (fd >= 0)
@@ -66,16 +67,17 @@ static void list_below(struct list *list, const char *path, int depth)
 	while (!list->is_full && (entry = readdir(dir)) != NULL) {
 		const char *below = pool_printf(list->pool, "%s/%s", path, entry->d_name).p;
 
-		if (entry->d_name[0] == '.')
+		/* Not every file system fills in d_type. */
+		if (entry->d_name[0] == '.' || fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
-		if (entry->d_type == DT_DIR && depth < DEPTH_MAX)
+		if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
 			list_below(list, below, depth + 1);
-		else if (entry->d_type == DT_REG && list->skip > 0)
+		else if (S_ISREG(st.st_mode) && list->skip > 0)
 			list->skip--;
-		else if (entry->d_type == DT_REG && list->n < list->max)
+		else if (S_ISREG(st.st_mode) && list->n < list->max)
 			list->keys[list->n++] =
 				pool_printf(list->pool, "download/%s", below + strlen("pins/")).p;
-		else if (entry->d_type == DT_REG)
+		else if (S_ISREG(st.st_mode))
 			list->is_full = true;
 	}
 	closedir(dir);
