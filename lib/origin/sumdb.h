@@ -95,6 +95,9 @@ struct sumdb_record {
 	struct tlog_tree tree; /* in which it was proven */
 };
 
+/* The VERSION of tlog_record_find(): of a zip, or with is_mod of its go.mod. */
+struct str sumdb_line_version(struct pool *pool, struct str version, bool is_mod);
+
 /*
  * What the database knows of module@version. The text has a line of it; which
  * hash it names is tlog_record_find()'s business.

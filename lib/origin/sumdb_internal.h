@@ -64,15 +64,15 @@ struct question {
 	void *asker; /* NULL: nobody is asked */
 	struct pool *pool;
 	bool is_waiting; /* something was asked for, or rejected: ask again then */
-	bool must_retry; /* what was kept was wrong, and is out of the way */
+	bool must_retry; /* what was kept was wrong: once more, without it */
 	struct tlog_tile *unsaved;    /* proven in a tree that isn't ours yet */
 	struct str *unsaved_data;
 	size_t unsaved_n;
 	bool must_not_save;
 	bool is_strict; /* nothing counts as proven before */
 	/*
-	 * What is kept didn't fit into a tree that isn't ours yet, which may be
-	 * that tree's fault: do without it this time.
+	 * What is kept didn't fit into the tree, which may be the tree's fault as
+	 * long as it isn't ours: do without it this time.
 	 */
 	bool must_ignore_kept;
 	bool is_quick;	    /* neither disk nor network is looked at */

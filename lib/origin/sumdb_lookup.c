@@ -37,13 +37,18 @@ static void ask_ahead(struct question *q, const struct tlog_tree *tree,
 	q->is_waiting |= ahead.is_waiting;
 }
 
+struct str sumdb_line_version(struct pool *pool, struct str version, bool is_mod)
+{
+	return is_mod ? pool_printf(pool, "%.*s/go.mod", STR_ARG(version)) : version;
+}
+
 /* Does the record speak of this version? See CVE-2026-42501. */
 static bool has_line(struct pool *pool, struct str text, struct str module, struct str version)
 {
-	struct str mod = pool_printf(pool, "%.*s/go.mod", STR_ARG(version)), h1;
+	struct str h1;
 
 	return tlog_record_find(text, module, version, &h1) ||
-	       tlog_record_find(text, module, mod, &h1);
+	       tlog_record_find(text, module, sumdb_line_version(pool, version, true), &h1);
 }
 
 /* Prove an answer to a lookup, wherever it comes from. */

@@ -11,14 +11,14 @@
 /* Rounds of one question: a few, and one more for each source that lies. */
 #define ROUNDS_MAX 100
 
-static struct database *database_of(struct sumdbs *sumdbs, const struct config_sumdb *sumdb)
+struct database *sumdbs_database_of(struct sumdbs *sumdbs, const struct config_sumdb *sumdb)
 {
 	return &sumdbs->databases[sumdb - sumdbs->config->sumdb.databases];
 }
 
 struct sumdb *sumdbs_find(struct sumdbs *sumdbs, const struct config_sumdb *sumdb)
 {
-	return database_of(sumdbs, sumdb)->sumdb;
+	return sumdbs_database_of(sumdbs, sumdb)->sumdb;
 }
 
 enum sumdbs_rule sumdbs_rule_of(const struct config *config, struct str module,
@@ -83,7 +83,6 @@ static void finish(struct sumdb_asker *asker)
 	if (call->question == SUMDB_ASK_LATEST && call->status == SUMDB_DONE)
 		sumdbs_confirm(asker->home, call->sumdb);
 	asker_free(asker);
-	call->asker = NULL;
 	if (call->status == SUMDB_FAILED)
 		log_write(LOG_WARN, "%s: %s: %s", call->id, call->sumdb->name, call->err.text);
 	call->on_done(call->arg);
@@ -164,7 +163,6 @@ void sumdb_call_start(struct sumdbs *sumdbs, struct sumdb_call *call)
 	pool_of(call);
 	asker->home = sumdbs;
 	asker->call = call;
-	call->asker = asker;
 	sumdbs_run(asker);
 }
 

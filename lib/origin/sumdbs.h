@@ -61,8 +61,6 @@ struct sumdb_call {
 	struct str absent; /* SUMDB_ABSENT: the text of whoever said so */
 	int absent_status; /* and its status: 404 or 410 */
 	struct err err;	   /* SUMDB_FAILED: ERR_MISMATCH or ERR_UNAVAILABLE */
-
-	struct sumdb_asker *asker; /* sumdbs.c's own */
 };
 
 /*

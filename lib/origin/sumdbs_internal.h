@@ -85,6 +85,8 @@ void remote_go_on(struct sumdb_asker *asker);
 /* One interest in it less. */
 void remote_unuse(struct remote *remote);
 
+struct database *sumdbs_database_of(struct sumdbs *sumdbs, const struct config_sumdb *sumdb);
+
 /* A round of a question: a job. Or its end at once, in the thread that the answer came by. */
 void sumdbs_run(void *arg);
 bool sumdbs_finish_quickly(struct sumdb_asker *asker, const struct remote *remote);

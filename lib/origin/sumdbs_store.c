@@ -212,7 +212,7 @@ void sumdbs_store_ops(struct sumdb_ops *ops)
 
 time_t sumdbs_confirmed(struct sumdbs *sumdbs, const struct config_sumdb *sumdb)
 {
-	const struct database *db = &sumdbs->databases[sumdb - sumdbs->config->sumdb.databases];
+	const struct database *db = sumdbs_database_of(sumdbs, sumdb);
 	struct store_file file;
 	struct err err = { 0 };
 	char key[STORE_KEY_MAX];
@@ -228,6 +228,6 @@ void sumdbs_confirm(struct sumdbs *sumdbs, const struct config_sumdb *sumdb)
 {
 	char key[STORE_KEY_MAX];
 
-	state_key(&sumdbs->databases[sumdb - sumdbs->config->sumdb.databases], "latest", key);
+	state_key(sumdbs_database_of(sumdbs, sumdb), "latest", key);
 	store_touch(sumdbs->store, key);
 }

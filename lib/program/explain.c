@@ -37,8 +37,7 @@ static void print_file(struct store *store, const char *object, enum check_kind 
 {
 	struct pool *pool = pool_new();
 	const char *key = pool_printf(pool, "download/%s", object).p;
-	struct str version = kind == CHECK_MOD ? pool_printf(pool, "%.*s/go.mod", STR_ARG(proof->version))
-					       : proof->version;
+	struct str version = sumdb_line_version(pool, proof->version, kind == CHECK_MOD);
 	char h1[MODZIP_H1_SIZE] = "";
 	struct str expected = STR("");
 	struct err err = { 0 };

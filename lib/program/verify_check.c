@@ -54,9 +54,8 @@ static void judge(struct version *of, const char *key, enum check_kind kind, con
 		  int64_t bytes)
 {
 	struct verify *v = of->v;
-	const char *suffix = kind == CHECK_MOD ? "/go.mod" : "";
-	struct str version = pool_printf(of->pool, "%.*s%s", STR_ARG(of->version), suffix), expected;
-	struct str pinned;
+	struct str version = sumdb_line_version(of->pool, of->version, kind == CHECK_MOD);
+	struct str expected, pinned;
 
 	ask_about(of);
 	if (of->rule != SUMDBS_CHECK) {

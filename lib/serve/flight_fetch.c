@@ -107,11 +107,12 @@ static int check_list(struct flight *f, struct str body, struct err *err)
 static int check_body(struct flight *f, struct err *err)
 {
 	struct str body, version, none = STR("");
+	struct modzip_result result;
 
 	if (f->route.kind == ROUTE_ZIP) {
-		if (modzip_stream_finish(f->zip, f->part.fd, f->part.write_bytes, &f->zip_result, err) != 0)
+		if (modzip_stream_finish(f->zip, f->part.fd, f->part.write_bytes, &result, err) != 0)
 			return -1;
-		memcpy(f->h1, f->zip_result.h1, sizeof(f->h1));
+		memcpy(f->h1, result.h1, sizeof(f->h1));
 		return 0;
 	}
 	if (read_body(f, &body, err) != 0)
@@ -154,18 +155,18 @@ static void commit(void *arg)
 	struct flight *f = arg;
 	struct str ziphash = str_of(f->route.kind == ROUTE_ZIP ? f->h1 : "");
 	struct err err = { 0 };
+	bool may_commit;
 
 	sumdbs_flush(f->home->sumdbs);
-	if (f->part.role == PART_HOLDER && !f->route.is_mutable && flight_may_keep(f) &&
+	may_commit = f->route.is_mutable || (f->part.role == PART_HOLDER && flight_may_keep(f));
+	if (may_commit &&
 	    part_commit(f->home->store, &f->part, f->route.key, f->part.write_bytes, f->mtime,
-			ziphash, &err) == 0) {
+			ziphash, &err) == 0 &&
+	    !f->route.is_mutable) {
 		flight_may_keep(f); /* again: a recheck may have found no object yet, and forgotten it */
 		if (f->route.kind == ROUTE_INFO)
 			store_list_add(f->home->store, f->route.key);
 		audit_kept(f);
-	} else if (f->route.is_mutable) {
-		part_commit(f->home->store, &f->part, f->route.key, f->part.write_bytes, f->mtime,
-			    ziphash, &err);
 	}
 	part_discard(f->home->store, &f->part);
 	flight_end_proven(f);

@@ -2,8 +2,9 @@
  * flight_internal.h - what the parts of flight share; nobody else's business.
  *
  * flight.c: the table, requests, deadlines. flight_fetch.c: the holder, who
- * fetches, checks and commits. flight_prove.c: what checksum databases say. flight_follow.c: who follows another process.
- * flight_end.c: how requests leave a flight, and how it ends.
+ * fetches, checks and commits. flight_prove.c: what checksum databases say.
+ * flight_follow.c: who follows another process. flight_end.c: how requests
+ * leave a flight, and how it ends.
  */
 #ifndef SERVE_FLIGHT_INTERNAL_H
 #define SERVE_FLIGHT_INTERNAL_H
@@ -46,7 +47,6 @@ struct flight {
 	int64_t started_ms, published_ms;
 	struct upstream_call call;
 	struct modzip_stream *zip;
-	struct modzip_result zip_result;
 	const struct upstream_result *result;
 	struct sumdb_call proof;  /* or, for /sumdb/, the answer itself */
 	bool is_proof_running;	  /* (m) */

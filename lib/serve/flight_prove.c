@@ -10,12 +10,6 @@ static bool is_checked(const struct route *route)
 	return route->kind == ROUTE_ZIP || route->kind == ROUTE_MOD;
 }
 
-
-static const char *object_of(const struct flight *f)
-{
-	return f->route.key + strlen("download/");
-}
-
 /* ---- asking, beside the fetch ---- */
 
 /* The proof is there. If the body was there before, the flight goes on here. */
@@ -61,10 +55,10 @@ static bool is_known_absent(struct flight *f)
 	return true;
 }
 
-static void set_running(struct flight *f)
+static void set_running(struct flight *f, bool is_running)
 {
 	pthread_mutex_lock(&f->home->mutex);
-	f->is_proof_running = true;
+	f->is_proof_running = is_running;
 	pthread_mutex_unlock(&f->home->mutex);
 }
 
@@ -95,7 +89,7 @@ bool flight_prove_begin(struct flight *f)
 	if (sumdb_recall(sumdbs_find(f->home->sumdbs, sumdb), f->proof.pool, f->route.module,
 			 f->route.version, &f->proof.record))
 		return false; /* SUMDB_DONE already */
-	set_running(f);
+	set_running(f, true);
 	return true;
 }
 
@@ -114,7 +108,7 @@ static void audit(const struct flight *f, const char *event, struct str expected
 {
 	struct json *line = audit_begin(event);
 
-	json_add_str(line, "object", str_of(object_of(f)));
+	json_add_str(line, "object", str_skip(str_of(f->route.key), strlen("download/")));
 	if (f->result) {
 		json_add_str(line, "from", str_of(f->result->shown));
 		json_add_str(line, "h1", str_of(f->h1));
@@ -127,8 +121,7 @@ static void audit(const struct flight *f, const char *event, struct str expected
 
 static enum flight_verdict judge_record(struct flight *f, struct err *err)
 {
-	const char *suffix = f->route.kind == ROUTE_MOD ? "/go.mod" : "";
-	struct str version = pool_printf(f->pool, "%.*s%s", STR_ARG(f->route.version), suffix);
+	struct str version = sumdb_line_version(f->pool, f->route.version, f->route.kind == ROUTE_MOD);
 	const char *name = f->proof.sumdb->name;
 	struct str expected = { 0 };
 
@@ -201,9 +194,7 @@ bool flight_is_hopeless(struct flight *f, struct err *err)
 	if (f->route.kind != ROUTE_ZIP ||
 	    config_policy_of(f->home->answer->config, f->route.module) == CONFIG_ALLOW || !is_known_absent(f))
 		return false;
-	pthread_mutex_lock(&f->home->mutex);
-	f->is_proof_running = false;
-	pthread_mutex_unlock(&f->home->mutex);
+	set_running(f, false);
 	judge_unknown(f, err);
 	return true;
 }
@@ -296,9 +287,7 @@ static void on_sumdb(void *arg)
 	struct store_absence absence = { f->proof.absent_status ? f->proof.absent_status : 404,
 					 STR("text/plain; charset=utf-8"), f->proof.absent, time(NULL) };
 
-	pthread_mutex_lock(&f->home->mutex);
-	f->is_proof_running = false;
-	pthread_mutex_unlock(&f->home->mutex);
+	set_running(f, false);
 	switch (f->proof.status) {
 	case SUMDB_DONE:
 		answer_all(f, f->route.kind == ROUTE_SUMDB_LOOKUP ? f->proof.record.message : f->proof.data);
@@ -332,6 +321,6 @@ void flight_ask_sumdb(struct flight *f)
 	sumdb_call_of_route(&f->route, f->id, &f->proof);
 	f->proof.on_done = on_sumdb;
 	f->proof.arg = f;
-	set_running(f);
+	set_running(f, true);
 	sumdb_call_start(f->home->sumdbs, &f->proof);
 }

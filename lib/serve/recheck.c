@@ -69,8 +69,7 @@ static void replace(struct pinned *p, const char *why)
 /* What the object is, against what the record says. */
 static void judge(struct pinned *p)
 {
-	const char *suffix = p->route.kind == ROUTE_MOD ? "/go.mod" : "";
-	struct str version = pool_printf(p->pool, "%.*s%s", STR_ARG(p->route.version), suffix);
+	struct str version = sumdb_line_version(p->pool, p->route.version, p->route.kind == ROUTE_MOD);
 	struct str expected = STR("nothing");
 	char h1[MODZIP_H1_SIZE] = "";
 	struct err err = { 0 };
@@ -157,9 +156,8 @@ static void run(void *arg)
 	struct recheck *home = arg;
 	const char *keys[OBJECTS_MAX];
 	struct pool *pool = pool_new();
-	size_t n;
+	size_t n = pin_list(home->store, pool, keys, home->from, OBJECTS_MAX);
 
-	pin_list(home->store, pool, keys, home->from, OBJECTS_MAX, &n);
 	home->from = n == OBJECTS_MAX ? home->from + n : 0;
 	for (size_t i = 0; i < n; i++)
 		begin(home, keys[i]);

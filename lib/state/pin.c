@@ -48,7 +48,6 @@ struct list {
 	struct pool *pool;
 	const char **keys;
 	size_t skip, max, n;
-	bool is_full;
 };
 
 static void list_below(struct list *list, const char *path, int depth)
@@ -64,7 +63,7 @@ static void list_below(struct list *list, const char *path, int depth)
 			close(fd);
 		return;
 	}
-	while (!list->is_full && (entry = readdir(dir)) != NULL) {
+	while (list->n < list->max && (entry = readdir(dir)) != NULL) {
 		const char *below = pool_printf(list->pool, "%s/%s", path, entry->d_name).p;
 
 		/* Not every file system fills in d_type. */
@@ -74,22 +73,18 @@ static void list_below(struct list *list, const char *path, int depth)
 			list_below(list, below, depth + 1);
 		else if (S_ISREG(st.st_mode) && list->skip > 0)
 			list->skip--;
-		else if (S_ISREG(st.st_mode) && list->n < list->max)
+		else if (S_ISREG(st.st_mode))
 			list->keys[list->n++] =
 				pool_printf(list->pool, "download/%s", below + strlen("pins/")).p;
-		else if (S_ISREG(st.st_mode))
-			list->is_full = true;
 	}
 	closedir(dir);
 }
 
-bool pin_list(struct store *store, struct pool *pool, const char **keys, size_t skip, size_t max,
-	      size_t *n)
+size_t pin_list(struct store *store, struct pool *pool, const char **keys, size_t skip, size_t max)
 {
-	struct list list = { store_dirfd(store), pool, keys, skip, max, 0, false };
+	struct list list = { store_dirfd(store), pool, keys, skip, max, 0 };
 
 	if (list.dirfd >= 0)
 		list_below(&list, "pins", 0);
-	*n = list.n;
-	return !list.is_full;
+	return list.n;
 }

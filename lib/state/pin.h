@@ -20,8 +20,7 @@ bool pin_find(struct store *store, const char *key, struct pool *pool, struct st
 
 void pin_remove(struct store *store, const char *key);
 
-/* The keys of at most max objects that are pinned, behind the first skip; false: there are more. */
-bool pin_list(struct store *store, struct pool *pool, const char **keys, size_t skip, size_t max,
-	      size_t *n);
+/* The keys of at most max objects that are pinned, behind the first skip. Returns how many. */
+size_t pin_list(struct store *store, struct pool *pool, const char **keys, size_t skip, size_t max);
 
 #endif
