@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -315,6 +316,63 @@ int file_rename(int dirfd, const char *from, const char *path, struct err *err)
 	if (rc != 0)
 		err_errno(err, "cannot rename '%s' to '%s'", from, path);
 	close(fd);
+	return rc;
+}
+
+int file_link(int dirfd, const char *from, const char *path, struct err *err)
+{
+	const char *name;
+	int fd = make_parent(dirfd, path, &name, err);
+	int rc = 0;
+
+	if (fd < 0)
+		return -1;
+	if (linkat(dirfd, from, fd, name, 0) != 0 && errno != EEXIST)
+		rc = err_errno(err, "cannot link '%s' to '%s'", from, path);
+	close(fd);
+	return rc;
+}
+
+/* What is below an open directory, which is closed. True if all of it is gone. */
+static bool remove_below(int fd)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+	bool is_empty = true;
+
+	if (!dir) {
+		close(fd);
+		return false;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+		int below;
+
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || unlinkat(fd, name, 0) == 0)
+			continue;
+		below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (below < 0 || !remove_below(below) || unlinkat(fd, name, AT_REMOVEDIR) != 0)
+			is_empty = false;
+	}
+	closedir(dir);
+	return is_empty;
+}
+
+int file_remove_tree(int dirfd, const char *path, struct err *err)
+{
+	int fd = file_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0, err);
+	const char *name;
+	int parent, rc;
+
+	if (fd < 0)
+		return fd == FILE_ABSENT ? 0 : -1;
+	remove_below(fd);
+	parent = open_parent(dirfd, path, &name);
+	rc = parent < 0 ? -1 : unlinkat(parent, name, AT_REMOVEDIR);
+	if (rc != 0)
+		err_errno(err, "cannot remove '%s'", path);
+	if (parent >= 0)
+		close(parent);
 	return rc;
 }
 

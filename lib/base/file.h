@@ -68,6 +68,12 @@ int file_rename(int dirfd, const char *from, const char *path,
 int file_create(int dirfd, const char *tmpdir, const char *path, struct str data,
 		struct err *err);
 
+/* A second name for a file, unless path is there; missing parents are made. Returns 0 or -1. */
+int file_link(int dirfd, const char *from, const char *path, struct err *err);
+
+/* A directory and all below it; absent already is success. Returns 0 or -1. */
+int file_remove_tree(int dirfd, const char *path, struct err *err);
+
 /* unlink(2) below dirfd; absent already is success. Returns 0 or -1. */
 int file_remove(int dirfd, const char *path, struct err *err);
 

@@ -36,11 +36,22 @@ static void sweep(void *arg)
 	store_absence_sweep(r->store, r->config->cache.negative_ttl_s + 1);
 }
 
+static void sweep_fresh(void *arg)
+{
+	struct responder *r = arg;
+
+	fresh_sweep(r->proxy.fresh);
+}
+
 static int on_tick(void *arg)
 {
 	struct responder *r = arg;
 	int64_t now = clock_now_ms();
 
+	if (r->proxy.fresh && now >= r->fresh_sweep_at_ms) {
+		r->fresh_sweep_at_ms = now + FRESH_SLOT_S * 1000;
+		work_post(r->disk, sweep_fresh, r);
+	}
 	if (now >= r->sweep_at_ms) {
 		r->sweep_at_ms = now + SWEEP_INTERVAL_MS;
 		work_post(r->disk, sweep, r);
@@ -126,6 +137,9 @@ int responder_open(struct responder *r, const struct config *config, int listen_
 	r->proxy.sumdbs = r->sumdbs;
 	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->sumdbs, r->work,
 				       r->disk);
+	r->proxy.disk = r->disk;
+	if (listen_fd >= 0)
+		r->proxy.fresh = fresh_new(r->store, config->cache.list_ttl_s);
 	if (listen_fd >= 0)
 		r->recheck = recheck_new(&r->answer, r->store, r->sumdbs, r->proxy.flights, r->disk);
 	r->sweep_at_ms = clock_now_ms() + (listen_fd < 0 ? SWEEP_INTERVAL_MS : 1000);
@@ -140,6 +154,7 @@ void responder_close(struct responder *r)
 	if (r->sumdbs)
 		sumdbs_flush(r->sumdbs);
 	recheck_free(r->recheck);
+	fresh_free(r->proxy.fresh);
 	flights_free(r->proxy.flights);
 	loop_free(r->loop);
 	sumdbs_free(r->sumdbs);

@@ -1,6 +1,11 @@
 #include "serve/answer.h"
 
+#include <string.h>
+
 #include "base/log.h"
+
+/* Less goes out in one write of ours, quicker than another can open the file. */
+#define SENDFILE_MIN_BYTES 65536
 
 static const struct str immutable = STR("public, max-age=31536000, immutable");
 static const struct str no_store = STR("no-store");
@@ -13,6 +18,37 @@ static void send_answer(const struct answer *answer, struct want *want,
 	http_source_unref(want->stale);
 	want->stale = NULL;
 	loop_settle(answer->loop, request, http_send(request, response));
+}
+
+/* ttl_s NULL: it never changes. */
+static struct str cache_status(const struct want *want, const int64_t *ttl_s)
+{
+	struct str status = str_of(want->cache_status ? want->cache_status : "");
+
+	if (want->is_collapsed)
+		status = pool_printf(want->request->pool, "%.*s; collapsed", STR_ARG(status));
+	if (ttl_s)
+		status = pool_printf(want->request->pool, "%.*s; ttl=%lld", STR_ARG(status), (long long)*ttl_s);
+	return status;
+}
+
+/* Have the web server send the file. What it makes of conditions differs: those are ours. */
+static void hand_over(const struct answer *answer, const struct want *want, struct http_response *response)
+{
+	const struct config *config = answer->config;
+	const char *way = config->server.sendfile;
+	struct pool *pool = want->request->pool;
+
+	if (!*way || !want->is_file || response->source->size_bytes <= SENDFILE_MIN_BYTES ||
+	    http_has_condition(want->request))
+		return;
+	if (strcmp(way, "x-sendfile") == 0)
+		response->extra = pool_printf(pool, "X-Sendfile: %s/%s\r\n", config->cache.dir, want->route.key);
+	else
+		response->extra = pool_printf(pool, "X-Accel-Redirect: %s/%s\r\n", way + strlen("x-accel:"),
+					      want->route.key);
+	http_source_unref(response->source);
+	response->source = NULL;
 }
 
 void answer_object(const struct answer *answer, struct want *want,
@@ -30,13 +66,16 @@ void answer_object(const struct answer *answer, struct want *want,
 	};
 
 	if (want->route.is_mutable) {
-		int64_t age = time(NULL) - mtime, ttl = answer->config->cache.list_ttl_s;
+		int64_t age = time(NULL) - mtime, left = answer->config->cache.list_ttl_s - (age < 0 ? 0 : age);
 
-		age = age < 0 ? 0 : age;
 		response.cache_control =
-			pool_printf(pool, "public, max-age=%lld", (long long)(age < ttl ? ttl - age : 0));
-		if (age >= ttl)
-			response.age_s = age;
+			pool_printf(pool, "public, max-age=%lld", (long long)(left > 0 ? left : 0));
+		response.cache_status = cache_status(want, &left);
+		if (left <= 0)
+			response.age_s = age < 0 ? 0 : age;
+	} else {
+		response.cache_status = cache_status(want, NULL);
+		hand_over(answer, want, &response);
 	}
 	send_answer(answer, want, &response);
 }
@@ -54,6 +93,7 @@ void answer_bytes(const struct answer *answer, struct want *want, struct str byt
 		.body = bytes,
 	};
 
+	response.cache_status = cache_status(want, max_age_s < 0 ? NULL : &max_age_s);
 	tlog_hash_text(&hash, text);
 	response.etag = pool_printf(pool, "\"%.22s\"", text);
 	if (max_age_s >= 0)
@@ -84,6 +124,7 @@ void answer_absence(const struct answer *answer, struct want *want,
 	response.cache_control = left > 0 ? pool_printf(want->request->pool, "public, max-age=%lld",
 							(long long)left)
 					  : no_store;
+	response.cache_status = cache_status(want, &left);
 	send_answer(answer, want, &response);
 }
 
@@ -95,6 +136,7 @@ void answer_text(const struct answer *answer, struct want *want, int status,
 		.type = str_of(type),
 		.cache_control = cache_control,
 		.age_s = -1,
+		.cache_status = cache_status(want, NULL),
 		.body = text,
 	};
 
@@ -113,5 +155,5 @@ void answer_err(const struct answer *answer, struct want *want, const struct err
 	http_log_end();
 	http_source_unref(want->stale);
 	want->stale = NULL;
-	loop_settle(answer->loop, request, http_send_err(request, &whole));
+	loop_settle(answer->loop, request, http_send_err(request, &whole, cache_status(want, NULL)));
 }

@@ -18,6 +18,11 @@ struct want {
 	struct want *next;   /* in whoever's list it waits */
 	int64_t deadline_ms;
 	const char *waits_for; /* whose answer it waited for, when the time was over */
+
+	/* How the answer came about, in the words of RFC 9211; NULL: neither. */
+	const char *cache_status; /* "; hit", "; fwd=uri-miss", "; fwd=stale" */
+	bool is_collapsed;	  /* it shares the fetch of another request */
+	bool is_file;		  /* the source is the store's file under its key */
 };
 
 struct answer {

@@ -97,7 +97,8 @@ static bool find_in_store(struct flight *f, struct store_file *file)
 	if (store_find(f->home->store, f->route.key, file, &err) != 0)
 		return false;
 	if (!f->route.is_mutable ||
-	    store_is_fresh(file->mtime, f->home->answer->config->cache.list_ttl_s))
+	    (file->mtime != f->renews &&
+	     store_is_fresh(file->mtime, f->home->answer->config->cache.list_ttl_s)))
 		return true;
 	close(file->fd);
 	return false;
@@ -197,6 +198,8 @@ static enum flight_joined join_flight(struct flights *flights, struct flight *f,
 	enum flight_joined joined = FLIGHT_TAKEN;
 	time_t mtime = f->mtime;
 
+	want->is_collapsed = true;
+
 	if (!can_leave && want->stale)
 		joined = FLIGHT_BUSY;
 	else if (!can_leave && flights->parked >= flights->answer->config->server.parked_max)
@@ -229,24 +232,47 @@ enum flight_joined flight_join(struct flights *flights, struct want *want)
 	return FLIGHT_TAKEN;
 }
 
-void flight_begin_careful(struct flights *flights, const struct route *route, const char *id)
+/* A flight that no request waits for, yet; NULL if there is one already. To be started. */
+static struct flight *flight_alone(struct flights *flights, const struct route *route, const char *id)
 {
 	const struct config_sumdb *sumdb;
 	struct flight *f = NULL;
 
 	/* Nobody is asked for it, and nothing of it would be proven. */
 	if (sumdbs_rule_of(flights->answer->config, route->module, &sumdb) == SUMDBS_DENY)
-		return;
+		return NULL;
 	pthread_mutex_lock(&flights->mutex);
-	if (!find_flight(flights, route->key)) {
+	if (!find_flight(flights, route->key))
 		f = flight_new(flights, route, id);
-		f->is_careful = true;
-	}
 	pthread_mutex_unlock(&flights->mutex);
+	if (f)
+		loop_hold(flights->answer->loop);
+	return f;
+}
+
+void flight_begin_careful(struct flights *flights, const struct route *route, const char *id)
+{
+	struct flight *f = flight_alone(flights, route, id);
+
 	if (!f)
 		return;
-	loop_hold(flights->answer->loop);
+	f->is_careful = true;
 	flight_start(f);
+}
+
+static void start(void *arg)
+{
+	flight_start(arg);
+}
+
+void flight_renew(struct flights *flights, const struct route *route, const char *id, time_t seen)
+{
+	struct flight *f = flight_alone(flights, route, id);
+
+	if (!f)
+		return;
+	f->renews = seen;
+	work_post(flights->work, start, f);
 }
 
 static void expire(void *arg)

@@ -42,6 +42,9 @@ enum flight_joined flight_join(struct flights *flights, struct want *want);
 /* Fetch for nobody in particular; no byte is sent to anybody before it is proven. */
 void flight_begin_careful(struct flights *flights, const struct route *route, const char *id);
 
+/* Fetch in the background what was confirmed at `seen` and is about to expire. */
+void flight_renew(struct flights *flights, const struct route *route, const char *id, time_t seen);
+
 /* What a client asks of a checksum database, as a question. */
 void sumdb_call_of_route(const struct route *route, const char *id, struct sumdb_call *call);
 

@@ -42,6 +42,7 @@ struct flight {
 	bool owns_part_fd; /* not the source */
 	bool is_mixed;	   /* another try gave other bytes than those that are out */
 	bool is_careful;   /* so this one, after such a flight, sends nothing unproven */
+	time_t renews;	   /* what was confirmed then is fresh, but not for long */
 	int64_t length_bytes;
 	time_t mtime;
 	int64_t started_ms, published_ms;

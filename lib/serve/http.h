@@ -82,6 +82,7 @@ struct http_response {
 	time_t modified; /* 0: none */
 	struct str cache_control;
 	int64_t age_s;	  /* -1: no Age */
+	struct str cache_status; /* parameters for Cache-Status (RFC 9211), each with "; " */
 	struct str extra; /* whole header lines, each with "\r\n" */
 	struct str body;  /* if source is NULL */
 	struct http_source *source; /* a reference passes to the request */
@@ -120,8 +121,8 @@ enum http_step {
 enum http_step http_send(struct http_request *request,
 			 const struct http_response *response);
 
-/* Plain text that explains a failure; the status comes from the kind. */
-enum http_step http_send_err(struct http_request *request, const struct err *err);
+/* Plain text that explains a failure; the status comes from the kind. cache_status: as above. */
+enum http_step http_send_err(struct http_request *request, const struct err *err, struct str cache_status);
 
 /* Go on writing, at most a turn's worth, so that others have theirs. */
 enum http_step http_step(struct http_request *request);

@@ -372,6 +372,7 @@ static void add_validators(struct http_request *r, struct buf *head, const struc
 		buf_printf(head, "Cache-Control: %.*s\r\n", STR_ARG(a->cache_control));
 	if (a->age_s >= 0)
 		buf_printf(head, "Age: %lld\r\n", (long long)a->age_s);
+	buf_printf(head, "Cache-Status: goproxy.fcgi%.*s\r\n", STR_ARG(a->cache_status));
 	buf_add(head, a->extra);
 }
 
@@ -457,13 +458,14 @@ enum http_step http_send(struct http_request *r, const struct http_response *a)
 	return http_step(r);
 }
 
-enum http_step http_send_err(struct http_request *r, const struct err *err)
+enum http_step http_send_err(struct http_request *r, const struct err *err, struct str cache_status)
 {
 	struct http_response a = {
 		.status = http_status_of(err->kind),
 		.type = STR("text/plain; charset=utf-8"),
 		.cache_control = STR("no-store"),
 		.age_s = -1,
+		.cache_status = cache_status,
 		.body = pool_printf(r->pool, "%s\n", err->text),
 	};
 

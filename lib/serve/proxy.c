@@ -1,5 +1,7 @@
 #include "serve/proxy.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -8,6 +10,10 @@
 #include "gomod/module.h"
 #include "serve/page.h"
 
+/* In this part of the time to live, its last, a list is renewed before it expires. */
+#define RENEW_PART 4
+
+static const char hit[] = "; hit";
 static const char text_type[] = "text/plain; charset=utf-8";
 
 static void answer_not_cached(const struct proxy *proxy, struct want *want)
@@ -15,6 +21,39 @@ static void answer_not_cached(const struct proxy *proxy, struct want *want)
 	answer_text(proxy->answer, want, 404, text_type,
 		    STR("not found: it is not in this cache, and the request forbids to fetch it\n"),
 		    STR("no-store"));
+}
+
+struct publication {
+	struct fresh *fresh;
+	char key[];
+};
+
+static void publish(void *arg)
+{
+	struct publication *p = arg;
+
+	fresh_publish(p->fresh, p->key);
+	free(p);
+}
+
+/*
+ * What is asked for often is put where the web server finds it by itself; what
+ * is about to expire is renewed in the background, so that nobody will wait.
+ */
+static void keep_fresh(const struct proxy *proxy, const struct want *want, time_t mtime)
+{
+	const char *key = want->route.key;
+	int ttl_s = proxy->answer->config->cache.list_ttl_s;
+
+	if (want->route.kind != ROUTE_QUERY && fresh_is_wanted(proxy->fresh, key, mtime)) {
+		struct publication *p = mem_alloc(sizeof(*p) + strlen(key) + 1);
+
+		p->fresh = proxy->fresh;
+		memcpy(p->key, key, strlen(key) + 1);
+		work_post(proxy->disk, publish, p);
+	}
+	if (!want->route.is_cached_only && !store_is_fresh(mtime, ttl_s - ttl_s / RENEW_PART))
+		flight_renew(proxy->flights, &want->route, want->request->id, mtime);
 }
 
 /*
@@ -39,6 +78,10 @@ static bool answer_from_store(const struct proxy *proxy, struct want *want)
 		want->stale_mtime = file.mtime;
 		return false;
 	}
+	if (want->route.is_mutable && proxy->fresh)
+		keep_fresh(proxy, want, file.mtime);
+	want->cache_status = hit;
+	want->is_file = true;
 	answer_object(proxy->answer, want, source, file.mtime);
 	return true;
 }
@@ -72,6 +115,7 @@ static bool answer_from_sumdb(const struct proxy *proxy, struct want *want)
 	}
 	if (want->route.is_mutable)
 		confirmed = sumdbs_confirmed(proxy->sumdbs, want->route.sumdb);
+	want->cache_status = hit;
 	if (call.status == SUMDB_FAILED) {
 		answer_err(proxy->answer, want, &call.err);
 	} else if (call.status == SUMDB_ABSENT) {
@@ -79,6 +123,7 @@ static bool answer_from_sumdb(const struct proxy *proxy, struct want *want)
 	} else if (want->route.is_mutable && !store_is_fresh(confirmed, ttl_s)) {
 		want->stale = source_of(call.data);
 		want->stale_mtime = confirmed;
+		want->cache_status = NULL;
 		is_answered = false;
 	} else {
 		answer_bytes(proxy->answer, want,
@@ -97,6 +142,7 @@ static bool answer_from_absence(const struct proxy *proxy, struct want *want)
 				proxy->answer->config->cache.negative_ttl_s, want->request->pool,
 				&absence))
 		return false;
+	want->cache_status = hit;
 	answer_absence(proxy->answer, want, &absence);
 	return true;
 }
@@ -112,6 +158,7 @@ static void answer_miss(const struct proxy *proxy, struct want *want)
 			answer_not_cached(proxy, want);
 		return;
 	}
+	want->cache_status = want->stale ? "; fwd=stale" : "; fwd=uri-miss";
 	/* From here on the request may be answered, and gone, at any moment. */
 	http_log_end();
 	switch (flight_join(proxy->flights, want)) {
@@ -175,7 +222,7 @@ void proxy_handle(const struct proxy *proxy, struct http_request *request)
 		want->route.path = NULL;
 		if (err.kind == ERR_CONFIG)
 			log_write(LOG_ERROR, "%s: %s", request->id, err.text);
-		loop_settle(proxy->answer->loop, request, http_send_err(request, &err));
+		loop_settle(proxy->answer->loop, request, http_send_err(request, &err, STR("")));
 	} else if (want->route.kind == ROUTE_HOME) {
 		answer_text(proxy->answer, want, 200, "text/html; charset=utf-8", page_home(request),
 			    STR("no-cache"));

@@ -5,13 +5,17 @@
 #ifndef SERVE_PROXY_H
 #define SERVE_PROXY_H
 
+#include "base/work.h"
 #include "serve/flight.h"
+#include "state/fresh.h"
 
 struct proxy {
 	const struct answer *answer;
 	struct store *store;
 	struct sumdbs *sumdbs;
 	struct flights *flights;
+	struct fresh *fresh; /* NULL: one request only, there is no afterwards */
+	struct work *disk;   /* what no request waits for */
 };
 
 /* Answer it, or have it answered later. The loop holds it already. */

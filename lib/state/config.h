@@ -84,6 +84,7 @@ struct config {
 		int stop_timeout_s;
 		const char *workers_file;
 		int parked_max;
+		const char *sendfile; /* "", "x-sendfile", or "x-accel:/x" */
 	} server;
 	struct {
 		enum log_level level;

@@ -20,6 +20,7 @@ enum config_type {
 	CONFIG_PATTERNS,  /* as GONOSUMDB */
 	CONFIG_POLICY,
 	CONFIG_UNREACHABLE,
+	CONFIG_SENDFILE,
 };
 
 struct config_option {

@@ -34,6 +34,10 @@ const struct config_option config_options[] = {
 	  "line." },
 	{ "server", "parked_max", CONFIG_NUMBER, AT(server.parked_max), 1, 1000000, "10000",
 	  "Requests of one process that may wait for upstreams at once; more get a 503." },
+	{ "server", "sendfile", CONFIG_SENDFILE, AT(server.sendfile), 0, 0, "",
+	  "Have the web server send kept files: by X-Accel-Redirect below an internal path of\n"
+	  "nginx, or by X-Sendfile of lighttpd and mod_xsendfile. Only if it is set up there\n"
+	  "as well. Not set: we send them. Not needed where it looks into the store first." },
 
 	{ "log", "level", CONFIG_LEVEL, AT(log.level), 0, 0, "info",
 	  "How much is written to the web server's error log: each level with those before\n"
@@ -147,6 +151,7 @@ void config_option_allowed(const struct config_option *option, struct buf *buf)
 		[CONFIG_PATTERNS] = "patterns of module paths or their beginnings, separated by ','",
 		[CONFIG_POLICY] = "PATTERN=require, PATTERN=allow or PATTERN=deny, separated by ','",
 		[CONFIG_UNREACHABLE] = "fail or pin",
+		[CONFIG_SENDFILE] = "x-sendfile, or x-accel:/PATH without a '/' at its end, or nothing",
 	};
 
 	if (option->type == CONFIG_NUMBER)

@@ -102,6 +102,21 @@ static int set_prefix(struct config *config, const struct config_option *option,
 	return 0;
 }
 
+static int set_sendfile(struct config *config, const struct config_option *option, struct str text,
+			struct err *err)
+{
+	const char **field = field_of(config, option);
+	struct str x_accel = STR("x-accel:");
+	struct err ignored = { 0 };
+
+	if (text.n > 0 && !str_is_equal(text, STR("x-sendfile")) &&
+	    (!str_has_prefix(text, x_accel) || text.n == x_accel.n ||
+	     set_prefix(config, option, str_skip(text, x_accel.n), &ignored) != 0))
+		return refuse(option, text, err);
+	*field = pool_cstr(config->pool, text);
+	return 0;
+}
+
 static int set_hosts(struct config *config, const struct config_option *option, struct str text,
 		     struct err *err)
 {
@@ -243,6 +258,8 @@ int config_value_set(struct config *config, const struct config_option *option, 
 		return set_listen(config, option, text, err);
 	case CONFIG_CHAIN:
 		return set_chain(config, text, err);
+	case CONFIG_SENDFILE:
+		return set_sendfile(config, option, text, err);
 	default:
 		return config_sumdb_set(config, option, text, err);
 	}

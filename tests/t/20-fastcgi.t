@@ -687,4 +687,126 @@ def test_stale_while_refresh():
     pool.stop()
 
 
+def age(store, path, age_s):
+    """Make a list as old as that, once it is kept."""
+    name = store + "/mutable" + path
+    wait_until(lambda: os.path.exists(name) and not temp_files(store), path + " to be kept")
+    os.utime(name, (time.time() - age_s, time.time() - age_s))
+
+
+def test_renewed_before_it_expires():
+    """Nobody waits for a popular list: in its last quarter it is renewed behind the answer."""
+    path = "/example.com/hello/@v/list"
+    up, store, pool = fresh(cache_list_ttl_s=60)
+    first = pool.get(path)
+    age(store, path, 40)
+    tap.eq((pool.get(path).body, up.count(path)), (first.body, 1), "a fresh list isn't asked for again")
+    age(store, path, 50)
+    up.set(".*", delay_ms=500)
+    calls = pool.many([path] * 20)
+    tap.eq({(c.status, c.body) for c in calls}, {(200, first.body)}, "one about to expire is served", calls[0])
+    slowest = max(c.took_s for c in calls)
+    tap.ok(slowest < 0.4 or SLOW > 1, "and nobody waits", "%.2f s" % slowest)
+    wait_until(lambda: up.count(path) == 2 and not temp_files(store), "the renewal")
+    wait_until(lambda: os.stat(store + "/mutable" + path).st_mtime > time.time() - 10, "the new list")
+    tap.like(pool.get(path).header("Cache-Control"), r"max-age=(60|5\d)$", "it is fresh again")
+    tap.eq(up.count(path), 2, "asked for once")
+    pool.stop()
+
+
+def test_renewal_fails():
+    path = "/example.com/hello/@v/list"
+    up, store, pool = fresh(cache_list_ttl_s=60)
+    first = pool.get(path)
+    age(store, path, 50)
+    up.set(".*", status=500)
+    tap.eq((pool.get(path).status, pool.get(path).body), (200, first.body), "a renewal that fails harms nobody")
+    wait_until(lambda: up.count(path) > 1, "the renewal")
+    up.set(".*", status=404)
+    age(store, path, 50)
+    wait_until(lambda: pool.get(path).status == 404, "a renewal's 404 to count")
+    pool.stop()
+
+
+def test_published_lists():
+    """What is asked for often lies where the web server looks, in the present slot only."""
+    up, store, pool = fresh(cache_list_ttl_s=60)
+    paths = ["/example.com/hello/@v/list", "/example.com/!upper/@latest"]
+    others = [INFO, "/example.com/hello/@v/master.info", "/example.com/multi/@v/list", "/example.com/none/@v/list"]
+    for path in paths + others:
+        pool.get(path)
+    for path in paths:
+        age(store, path, 0)
+    # Two processes: one of them is asked twice.
+    while time.time() % 10 > 8:
+        time.sleep(0.1)
+    slot = int(time.time() // 10)
+    for path in paths + others[:2]:
+        for _ in range(4):
+            pool.get(path)
+    found = wait_until(lambda: len(f := files_below(store + "/fresh")) >= 2 and f, "published lists")
+    tap.eq(sorted(found), sorted("%d%s" % (slot, p) for p in paths), "lists asked for often are published, nothing else")
+    tap.eq({open("%s/fresh/%s" % (store, f)).read() for f in found}, {pool.get(p).text for p in paths},
+           "with their bytes")
+    old = "%s/fresh/%d/example.com/old/@v" % (store, slot - 3)
+    os.makedirs(old)
+    open(old + "/list", "w").close()
+    wait_until(lambda: not os.path.exists("%s/fresh/%d" % (store, slot - 3)), "old slots to be taken away", 15)
+    tap.ok(True, "what is over is taken away")
+    pool.stop()
+
+
+def test_cache_status():
+    """RFC 9211: each answer tells how it came."""
+    up, store, pool = fresh(cache_list_ttl_s=60)
+    list_path, absent = "/example.com/hello/@v/list", "/example.com/none/@v/list"
+
+    def status(path, pattern, what, **more):
+        a = pool.get(path, **more)
+        return tap.like(a.header("Cache-Status"), "^goproxy\\.fcgi%s$" % pattern, "Cache-Status: " + what, a)
+
+    other_list = "/example.com/multi/@v/list"
+    pool.get(other_list)
+    status(MOD, "; fwd=uri-miss", "a miss")
+    wait_until(lambda: not temp_files(store) and os.path.exists(store + "/download" + MOD), "the file")
+    status(MOD, "; hit", "a hit")
+    status(list_path, r"; fwd=uri-miss; ttl=(60|59)", "a list that wasn't there")
+    age(store, list_path, 20)
+    status(list_path, r"; hit; ttl=(40|39)", "a fresh list")
+    status(absent, "; fwd=uri-miss; ttl=\\d+", "a 404")
+    wait_until(lambda: not temp_files(store), "the absence")
+    status(absent, r"; hit; ttl=(60|5\d)", "a remembered 404")
+    age(store, list_path, 70)
+    status(list_path, r"; fwd=stale; ttl=(60|59)", "an old list, asked for again")
+    age(store, other_list, 70)
+    up.set(".*", status=500)
+    status(other_list, r"; fwd=stale; ttl=-1\d", "an old list, since the upstream is broken")
+    status("/example.com/hello/@v/v1.9.0.mod", "; fwd=uri-miss", "a failure")
+    status("/example.com/Hello/@v/v1.9.0.mod", "", "a refusal of ours")
+    up.set(".*", status=0, delay_ms=300)
+    calls = pool.many(["/example.com/multi/@v/v1.0.0.mod"] * 6)
+    tap.ok(any(c.header("Cache-Status") == "goproxy.fcgi; fwd=uri-miss; collapsed" for c in calls),
+           "Cache-Status: a shared fetch", [c.header("Cache-Status") for c in calls])
+    pool.stop()
+
+
+def test_web_server_sends():
+    """[server] sendfile: larger files are left to the web server, by name."""
+    big = "/example.com/big/@v/v1.1.0.zip"
+    for way, header in (("x-accel:/_store", "X-Accel-Redirect"), ("x-sendfile", "X-Sendfile")):
+        up, store, pool = fresh(server_sendfile=way)
+        place_of = {"X-Sendfile": store}.get(header, "/_store") + "/download"
+        a = pool.get(big)
+        check_whole(a, big, way + ": a miss is sent by us")
+        wait_until(lambda: os.path.exists(store + "/download" + big), "the zip")
+        a = pool.get(big)
+        tap.eq((a.status, a.header(header), a.length, a.ended), (200, place_of + big, 0, True), way + ": a hit isn't", a)
+        tap.like(a.header("Cache-Control"), "immutable", way + ": it is immutable")
+        a = pool.get(big, headers={"Range": "bytes=10-19"})
+        tap.eq((a.status, a.length, a.header(header)), (206, 10, ""), way + ": a range is")
+        pool.get(MOD)
+        check_whole(pool.get(MOD), MOD, way + ": what is small is")
+        pool.stop()
+
+
 tap.run(globals(), jobs=3)

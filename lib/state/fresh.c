@@ -1,0 +1,115 @@
+#include "state/fresh.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+
+#define ASKED_SIZE 1024 /* a power of two */
+
+static const struct str mutable_part = STR("mutable/");
+
+struct fresh {
+	struct store *store;
+	int ttl_s;
+	/* By hash of key and slot: asked for once, or published. Collisions cost a link. */
+	atomic_uint asked[ASKED_SIZE];
+};
+
+struct fresh *fresh_new(struct store *store, int ttl_s)
+{
+	struct fresh *fresh = mem_alloc(sizeof(*fresh));
+
+	fresh->store = store;
+	fresh->ttl_s = ttl_s;
+	return fresh;
+}
+
+void fresh_free(struct fresh *fresh)
+{
+	free(fresh);
+}
+
+static int64_t slot_of(time_t when)
+{
+	return (int64_t)when / FRESH_SLOT_S;
+}
+
+/* Is it fresh until the slot is over? */
+static bool outlives_slot(const struct fresh *fresh, time_t mtime, int64_t slot)
+{
+	return mtime + fresh->ttl_s >= (slot + 1) * FRESH_SLOT_S;
+}
+
+bool fresh_is_wanted(struct fresh *fresh, const char *key, time_t mtime)
+{
+	int64_t slot = slot_of(time(NULL));
+	uint32_t sum = 0x811c9dc5U ^ (uint32_t)slot; /* FNV-1a */
+	atomic_uint *asked;
+	unsigned int was;
+
+	if (!outlives_slot(fresh, mtime, slot))
+		return false;
+	for (; *key; key++)
+		sum = (sum ^ (unsigned char)*key) * 0x01000193U;
+	asked = &fresh->asked[sum & (ASKED_SIZE - 1)];
+	/* The lowest bit, which the place tells, says that it is published. */
+	was = atomic_load_explicit(asked, memory_order_relaxed);
+	if (was == (sum | 1))
+		return false;
+	atomic_store_explicit(asked, was == (sum & ~1U) ? sum | 1 : sum & ~1U, memory_order_relaxed);
+	return was == (sum & ~1U);
+}
+
+void fresh_publish(struct fresh *fresh, const char *key)
+{
+	int dirfd = store_dirfd(fresh->store);
+	int64_t slot = slot_of(time(NULL));
+	struct err err = { 0 };
+	char path[STORE_KEY_MAX + 32];
+	struct stat st;
+
+	/* As it is now: who asked may have waited in a queue. */
+	if (dirfd < 0 || fstatat(dirfd, key, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !outlives_slot(fresh, st.st_mtime, slot))
+		return;
+	snprintf(path, sizeof(path), "fresh/%lld/%s", (long long)slot, key + mutable_part.n);
+	if (file_link(dirfd, key, path, &err) != 0)
+		log_write(LOG_DEBUG, "the responder goes on sending it: %s", err.text);
+}
+
+/* Slots beyond the next one were made while the clock was wrong. */
+static bool is_over(const char *name, int64_t now)
+{
+	uint64_t slot;
+
+	return !str_to_u64(str_of(name), &slot) || (int64_t)slot < now || (int64_t)slot > now + 1;
+}
+
+void fresh_sweep(struct fresh *fresh)
+{
+	int dirfd = store_dirfd(fresh->store);
+	struct err err = { 0 };
+	int fd = dirfd < 0 ? -1 : file_open(dirfd, "fresh", O_RDONLY | O_DIRECTORY, 0, &err);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	char path[NAME_MAX + 8];
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.' || !is_over(entry->d_name, slot_of(time(NULL))))
+			continue;
+		snprintf(path, sizeof(path), "fresh/%s", entry->d_name);
+		if (file_remove_tree(dirfd, path, &err) != 0)
+			log_write(LOG_DEBUG, "another process is at it: %s", err.text);
+	}
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+}
