@@ -11,17 +11,18 @@ RUN = ROOT + "/httpd-examples/run"
 
 
 class WebRun:
-    """One run; settings are GOPROXY_SECTION_KEY, or variables of the script itself."""
+    """One run; settings are GOPROXY_SECTION_KEY, or variables of the script itself. run: another script."""
 
-    def __init__(self, server, upstream, cache, **settings):
+    def __init__(self, server, upstream, cache, run=RUN, **settings):
         self.dir = place.dir(server)
         self.server, self.cache, self.url = server, cache, None
         env = {k: v for k, v in os.environ.items()
                if not k.startswith("GOPROXY") and k not in ("UPSTREAM", "PORT", "CONF", "PREFIX_PATH", "MAKEFLAGS")}
         env.update(GOPROXY_FCGI=PROGRAM, RUN_DIR=self.dir + "/run", CACHE_DIR=cache, UPSTREAM=upstream,
-                   SERVER=server, XDG_CACHE_HOME=self.dir + "/xdg", **settings)
+                   SERVER=server, XDG_CACHE_HOME=self.dir + "/xdg")
+        env.update(settings)
         self.output = open(self.dir + "/output", "wb")
-        self.process = children.add(subprocess.Popen([RUN], env=env, stdin=subprocess.DEVNULL, stdout=self.output,
+        self.process = children.add(subprocess.Popen([run], env=env, stdin=subprocess.DEVNULL, stdout=self.output,
                                                      stderr=subprocess.STDOUT, start_new_session=True))
 
     def ready(self):
