@@ -38,7 +38,11 @@ def download(folder, port):
 def timed(folder, home, url):
     env = {"PATH": os.environ["PATH"] + ":/usr/local/go/bin", "HOME": home, "GOPATH": home + "/go", "GOENV": "off",
            "GOMODCACHE": home + "/mod", "GOCACHE": home + "/build", "GOPROXY": url, "GOSUMDB": "off", "GONOSUMDB": "*",
-           "GOFLAGS": "-mod=mod -modcacherw", "GOTOOLCHAIN": "local", "GOTELEMETRY": "off"}
+           "GOFLAGS": "-mod=mod -modcacherw", "GOTOOLCHAIN": "local"}
+    # Else it leaves a child that writes there after it has ended.
+    os.makedirs(home + "/.config/go/telemetry")
+    with open(home + "/.config/go/telemetry/mode", "w") as f:
+        f.write("off")
     began = time.monotonic()
     done = subprocess.run(["go", "mod", "download"], cwd=folder, env=env, capture_output=True, text=True)
     took = time.monotonic() - began
