@@ -142,7 +142,7 @@ build/bench/zips: tests/bench/zips.c $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
-bench: $(PROGRAM) build/fixture build/bench/load build/bench/hello ## compare with peers and limits: ROWS="herd cold hang rates kill sumdb verify"
+bench: $(PROGRAM) build/fixture build/bench/load build/bench/hello build/bench/fill ## compare with peers and limits, in build/bench.txt and .svg: ROWS="rates ... kill sumdb verify"
 	@httpd-examples/packages check
 	@python3 tests/bench/bench.py $(ROWS)
 

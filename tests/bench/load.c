@@ -1,14 +1,15 @@
 /*
  * load.c - many HTTP/1.1 clients in one process, for tests/bench/bench.py.
  *
- *	load [-s] [-i MS] [-j N] [-n TIMES] [-t SECONDS] [-b BYTES] PORT <paths
+ *	load [-s | -c N] [-i MS] [-j N] [-n TIMES] [-t SECONDS] [-b BYTES] PORT <paths
  *
  * Asks 127.0.0.1:PORT for each path that stands on a line of standard input:
- * all at once, each by a client with a connection of its own, or with -s one
- * after the other over a single connection that is kept alive.
+ * all at once, each by a client with a connection of its own; or with -s one
+ * after the other over a single connection that is kept alive; or with -c N
+ * over N such connections, each taking the next path when it is free.
  *
  *	-i MS       with -s: a request every MS milliseconds, not as fast as can be
- *	-j N        processes that share the clients (1)
+ *	-j N        without -s and -c: processes that share the clients (1)
  *	-n TIMES    the list so many times over
  *	-t SECONDS  what isn't answered by then has failed (30)
  *	-b BYTES    of the buffer that bodies are read into (32768, as io.Copy of Go)
@@ -19,7 +20,7 @@
  *	STATUS FIRST_US END_US BYTES WHOLE
  *
  * FIRST_US and END_US: first and last byte of the body, in microseconds since
- * the start of all (with -s: of this request); WHOLE is 1 if as many bytes came
+ * the start of all (with -s and -c: of this request); WHOLE is 1 if as many bytes came
  * as Content-Length had promised. STATUS 0: no answer. The last line says what
  * all took: # WALL_US USER_US SYSTEM_US.
  */
@@ -45,7 +46,7 @@
 #define HEAD_BYTES    4096
 #define EVENTS_MAX    64
 #define PATH_BYTES    2048
-#define PROCESSES_MAX 16
+#define PROCESSES_MAX 64
 
 struct request {
 	char *path;
@@ -62,6 +63,7 @@ struct load {
 	struct sockaddr_in address;
 	struct request *requests; /* shared by all processes */
 	size_t n;
+	size_t *next; /* shared: the first that no connection has taken */
 	int processes;
 	int64_t began_us, deadline_us;
 	int interval_ms;
@@ -266,22 +268,6 @@ static void run_part(struct load *load, size_t first)
 	}
 }
 
-static void run_at_once(struct load *load)
-{
-	for (int i = 0; i < load->processes; i++) {
-		pid_t pid = fork();
-
-		if (pid < 0)
-			die("fork");
-		if (pid > 0)
-			continue;
-		run_part(load, (size_t)i);
-		_exit(0);
-	}
-	while (wait(NULL) > 0)
-		;
-}
-
 static void wait_turn(const struct load *load, size_t i)
 {
 	int64_t due = load->began_us + (int64_t)i * load->interval_ms * 1000;
@@ -291,29 +277,53 @@ static void wait_turn(const struct load *load, size_t i)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
-static void run_in_turn(struct load *load)
+/* One request over a connection that is kept; the descriptor, or -1 if it ended. */
+static int ask_over(const struct load *load, int fd, struct request *r)
+{
+	if (fd < 0)
+		fd = connect_to(load, 0);
+	r->fd = fd;
+	r->began_us = now_us();
+	if (ask(load, r, false)) {
+		while (!r->is_done && receive(load, r))
+			;
+	}
+	if (r->is_done && !r->must_close)
+		return fd;
+	if (!r->is_done)
+		finish(r);
+	close(fd);
+	return -1;
+}
+
+/* One process's connection; which of them it is doesn't matter. */
+static void run_kept(struct load *load, size_t unused)
 {
 	int fd = -1;
+	size_t i;
 
-	for (size_t i = 0; i < load->n && now_us() < load->deadline_us; i++) {
-		struct request *r = &load->requests[i];
-
+	(void)unused;
+	while (now_us() < load->deadline_us &&
+	       (i = __atomic_fetch_add(load->next, 1, __ATOMIC_RELAXED)) < load->n) {
 		wait_turn(load, i);
-		if (fd < 0)
-			fd = connect_to(load, 0);
-		r->fd = fd;
-		r->began_us = now_us();
-		if (ask(load, r, false)) {
-			while (!r->is_done && receive(load, r))
-				;
-		}
-		if (r->is_done && !r->must_close)
-			continue;
-		if (!r->is_done)
-			finish(r);
-		close(fd);
-		fd = -1;
+		fd = ask_over(load, fd, &load->requests[i]);
 	}
+}
+
+static void run_processes(struct load *load, void (*run)(struct load *, size_t))
+{
+	for (int i = 0; i < load->processes; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			die("fork");
+		if (pid > 0)
+			continue;
+		run(load, (size_t)i);
+		_exit(0);
+	}
+	while (wait(NULL) > 0)
+		;
 }
 
 static long long us_of(struct timeval t)
@@ -344,14 +354,16 @@ int main(int argc, char **argv)
 {
 	struct load load = { .buffer_bytes = 32768, .processes = 1 };
 	int option, times = 1, seconds = 30;
-	bool in_turn = false;
+	bool is_kept = false;
 
-	while ((option = getopt(argc, argv, "si:j:n:t:b:")) != -1) {
+	while ((option = getopt(argc, argv, "sc:i:j:n:t:b:")) != -1) {
+		if (option == 's' || option == 'c')
+			is_kept = true;
 		if (option == 's')
-			in_turn = true;
+			load.processes = 1;
 		else if (option == 'i')
 			load.interval_ms = (int)strtol(optarg, NULL, 10);
-		else if (option == 'j')
+		else if (option == 'j' || option == 'c')
 			load.processes = (int)strtol(optarg, NULL, 10);
 		else if (option == 'n')
 			times = (int)strtol(optarg, NULL, 10);
@@ -370,12 +382,10 @@ int main(int argc, char **argv)
 	load.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	load.buffer = must_alloc(load.buffer_bytes);
 	read_paths(&load, times);
+	load.next = share(&(size_t){ 0 }, sizeof(*load.next), 1);
 	load.began_us = now_us();
 	load.deadline_us = load.began_us + seconds * 1000000LL;
-	if (in_turn)
-		run_in_turn(&load);
-	else
-		run_at_once(&load);
+	run_processes(&load, is_kept ? run_kept : run_part);
 	print_results(&load);
 	return 0;
 }
