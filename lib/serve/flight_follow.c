@@ -84,9 +84,13 @@ static bool follow_record(struct flight *f, const struct part_record *record, bo
 		return true;
 	case PART_GROWING:
 	case PART_PROVEN:
+		if (f->is_streaming)
+			break;
+		pthread_mutex_lock(&f->home->mutex);
 		f->length_bytes = record->length_bytes;
 		f->mtime = record->mtime;
-		if (!f->is_streaming && flight_can_stream(f))
+		pthread_mutex_unlock(&f->home->mutex);
+		if (flight_can_stream(f))
 			flight_begin_streaming(f);
 		break;
 	default:
