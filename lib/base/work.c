@@ -105,6 +105,7 @@ void work_post(struct work *work, void (*run_fn)(void *arg), void *arg)
 	pthread_mutex_lock(&work->mutex);
 	*work->end = job;
 	work->end = &job->next;
-	pthread_cond_signal(&work->has_jobs);
 	pthread_mutex_unlock(&work->mutex);
+	/* Now: who wakes would only wait for the mutex. */
+	pthread_cond_signal(&work->has_jobs);
 }

@@ -37,7 +37,8 @@ struct fetch_answer {
 
 /*
  * One GET. The caller owns the struct and the strings until on_done was
- * called. All callbacks come from the fetch thread and must not block.
+ * called. All callbacks come one at a time, mostly from the fetch thread, the
+ * first ones perhaps from within fetch_start(); they must not block.
  */
 struct fetch_call {
 	const char *url;

@@ -175,14 +175,15 @@ static void commit(void *arg)
 /* The body is good: answer; what the disk has to do for it comes after that. */
 static void take_body(struct flight *f)
 {
+	int64_t took_ms = clock_now_ms() - f->started_ms;
+
 	f->from = f->result->shown;
-	log_write(LOG_INFO, "%s: fetched %s from %s: %lld bytes in %lld ms", f->id, f->route.path,
-		  f->result->shown, (long long)f->part.write_bytes,
-		  (long long)(clock_now_ms() - f->started_ms));
 	if (f->is_streaming)
 		flight_publish(f, PART_PROVEN, NULL);
 	f->owns_part_fd = false; /* the source's from here */
 	flight_set_proven(f, f->part.fd, f->part.write_bytes);
+	log_write(LOG_INFO, "%s: fetched %s from %s: %lld bytes in %lld ms", f->id, f->route.path,
+		  f->from, (long long)f->part.write_bytes, (long long)took_ms);
 	work_post(f->home->disk, commit, f);
 }
 
