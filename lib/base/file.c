@@ -9,8 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#define READ_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY)
 
 static bool is_absent(int number)
 {
@@ -90,13 +93,14 @@ static int open_by_elements(int dirfd, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
-static int open_below(int dirfd, const char *path, int flags, mode_t mode)
+/* resolve: RESOLVE_* beyond those that hold always; -1 with ENOSYS where they can't be had. */
+static int open_below(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
 	static atomic_bool lacks_openat2;
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
 		.mode = (flags & O_CREAT) ? mode : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | resolve,
 	};
 	int fd;
 
@@ -106,13 +110,17 @@ static int open_below(int dirfd, const char *path, int flags, mode_t mode)
 			return fd;
 		atomic_store(&lacks_openat2, errno == ENOSYS);
 	}
+	if (resolve) {
+		errno = ENOSYS;
+		return -1;
+	}
 	return open_by_elements(dirfd, path, flags, mode);
 }
 
 int file_open(int dirfd, const char *path, int flags, mode_t mode,
 	      struct err *err)
 {
-	int fd = open_below(dirfd, path, flags, mode);
+	int fd = open_below(dirfd, path, flags, mode, 0);
 
 	if (fd >= 0)
 		return fd;
@@ -121,13 +129,8 @@ int file_open(int dirfd, const char *path, int flags, mode_t mode,
 	return err_errno(err, "cannot open '%s'", path);
 }
 
-int file_open_read(int dirfd, const char *path, struct stat *st,
-		   struct err *err)
+static int stat_regular(int fd, const char *path, struct stat *st, struct err *err)
 {
-	int fd = file_open(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
-
-	if (fd < 0)
-		return fd;
 	if (fstat(fd, st) != 0) {
 		err_errno(err, "cannot stat '%s'", path);
 		close(fd);
@@ -138,6 +141,32 @@ int file_open_read(int dirfd, const char *path, struct stat *st,
 		return FILE_ABSENT;
 	}
 	return fd;
+}
+
+int file_open_read(int dirfd, const char *path, struct stat *st,
+		   struct err *err)
+{
+	int fd = file_open(dirfd, path, READ_FLAGS, 0, err);
+
+	return fd < 0 ? fd : stat_regular(fd, path, st, err);
+}
+
+int file_open_read_now(int dirfd, const char *path, struct stat *st)
+{
+	struct err err = { 0 };
+	char byte;
+	struct iovec first = { &byte, 1 };
+	int fd = open_below(dirfd, path, READ_FLAGS, 0, RESOLVE_CACHED);
+
+	if (fd < 0)
+		return is_absent(errno) ? FILE_ABSENT : FILE_NOT_NOW;
+	fd = stat_regular(fd, path, st, &err);
+	/* What is behind the first byte was read ahead with it. */
+	if (fd >= 0 && preadv2(fd, &first, 1, 0, RWF_NOWAIT) < 0 && errno != EOPNOTSUPP) {
+		close(fd);
+		return FILE_NOT_NOW;
+	}
+	return fd == -1 ? FILE_NOT_NOW : fd;
 }
 
 int file_read_all(int dirfd, const char *path, size_t max_bytes,
@@ -232,10 +261,10 @@ static int open_dir(int dirfd, struct str path, struct err *err)
 		} else {
 			memcpy(name, element.p, element.n);
 			name[element.n] = '\0';
-			next = open_below(at, name, O_PATH | O_DIRECTORY, 0);
+			next = open_below(at, name, O_PATH | O_DIRECTORY, 0, 0);
 			if (next < 0 && errno == ENOENT &&
 			    (mkdirat(at, name, 0755) == 0 || errno == EEXIST))
-				next = open_below(at, name, O_PATH | O_DIRECTORY, 0);
+				next = open_below(at, name, O_PATH | O_DIRECTORY, 0, 0);
 		}
 		if (next < 0)
 			err_errno(err, "cannot make the directory '%.*s'", STR_ARG(element));
@@ -266,7 +295,7 @@ static int open_parent(int dirfd, const char *path, const char **name)
 	*name = strrchr(path, '/');
 	if (!*name) {
 		*name = path;
-		return open_below(dirfd, ".", O_PATH | O_DIRECTORY, 0);
+		return open_below(dirfd, ".", O_PATH | O_DIRECTORY, 0, 0);
 	}
 	if (*name == path || (size_t)(*name - path) >= sizeof(parent)) {
 		errno = EINVAL;
@@ -274,7 +303,7 @@ static int open_parent(int dirfd, const char *path, const char **name)
 	}
 	memcpy(parent, path, (size_t)(*name - path));
 	parent[(*name)++ - path] = '\0';
-	return open_below(dirfd, parent, O_PATH | O_DIRECTORY, 0);
+	return open_below(dirfd, parent, O_PATH | O_DIRECTORY, 0, 0);
 }
 
 int file_remove(int dirfd, const char *path, struct err *err)
@@ -387,7 +416,7 @@ int file_temp(int dirfd, const char *tmpdir, char *name, size_t size,
 	snprintf(name, size, "%s/t%d-%llx-%x.tmp", tmpdir, (int)getpid(),
 		 (unsigned long long)now.tv_sec * 1000000000U + (unsigned long long)now.tv_nsec,
 		 atomic_fetch_add(&counter, 1));
-	fd = open_below(dirfd, name, O_RDWR | O_CREAT | O_EXCL, 0644);
+	fd = open_below(dirfd, name, O_RDWR | O_CREAT | O_EXCL, 0644, 0);
 	if (fd < 0)
 		return err_errno(err, "cannot make '%s'", name);
 	return fd;

@@ -15,7 +15,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define FILE_ABSENT (-2)
+#define FILE_ABSENT  (-2)
+#define FILE_NOT_NOW (-3)
 
 /* Open a directory by its full path (links allowed: it is a setting). */
 int file_dir_open(const char *path, struct err *err);
@@ -36,6 +37,12 @@ int file_open(int dirfd, const char *path, int flags, mode_t mode,
 /* Open for reading a regular file; *st out. Results as file_open(). */
 int file_open_read(int dirfd, const char *path, struct stat *st,
 		   struct err *err);
+
+/*
+ * The same without waiting for a disk: FILE_NOT_NOW if what it takes isn't all
+ * in memory as far as can be told, or at any error.
+ */
+int file_open_read_now(int dirfd, const char *path, struct stat *st);
 
 /*
  * Read a whole file of at most max_bytes into the pool.

@@ -302,6 +302,15 @@ void buf_add(struct buf *buf, struct str s)
 	buf->p[buf->n] = '\0';
 }
 
+char *buf_extend(struct buf *buf, size_t n)
+{
+	if (!buf_has_room(buf, n))
+		return NULL;
+	buf->n += n;
+	buf->p[buf->n] = '\0';
+	return buf->p + buf->n - n;
+}
+
 void buf_add_char(struct buf *buf, char c)
 {
 	buf_add(buf, (struct str){ &c, 1 });
@@ -309,15 +318,22 @@ void buf_add_char(struct buf *buf, char c)
 
 void buf_printf(struct buf *buf, const char *format, ...)
 {
+	size_t room = buf->overflow ? 0 : buf->size - buf->n;
 	va_list args, again;
 	int n;
 
 	va_start(args, format);
 	va_copy(again, args);
-	n = vsnprintf(NULL, 0, format, args);
-	if (n > 0 && buf_has_room(buf, (size_t)n)) {
-		vsnprintf(buf->p + buf->n, (size_t)n + 1, format, again);
+	n = vsnprintf(room > 0 ? buf->p + buf->n : NULL, room, format, args);
+	if (n > 0 && (size_t)n < room) {
 		buf->n += (size_t)n;
+	} else if (n > 0) {
+		if (room > 0)
+			buf->p[buf->n] = '\0';
+		if (buf_has_room(buf, (size_t)n)) {
+			vsnprintf(buf->p + buf->n, (size_t)n + 1, format, again);
+			buf->n += (size_t)n;
+		}
 	}
 	va_end(again);
 	va_end(args);

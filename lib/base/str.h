@@ -81,6 +81,7 @@ struct buf {
 void buf_init(struct buf *buf, size_t max_bytes);
 void buf_clear(struct buf *buf); /* frees; the buffer can be filled anew */
 void buf_add(struct buf *buf, struct str s);
+char *buf_extend(struct buf *buf, size_t n); /* n bytes for the caller to fill; NULL: no room */
 void buf_add_char(struct buf *buf, char c);
 void buf_printf(struct buf *buf, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

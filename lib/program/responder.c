@@ -49,7 +49,7 @@ static int on_tick(void *arg)
 	int64_t now = clock_now_ms();
 
 	if (r->proxy.fresh && now >= r->fresh_sweep_at_ms) {
-		r->fresh_sweep_at_ms = now + FRESH_SLOT_S * 1000;
+		r->fresh_sweep_at_ms = now + FRESH_SLOT_S * 1000LL;
 		work_post(r->disk, sweep_fresh, r);
 	}
 	if (now >= r->sweep_at_ms) {
@@ -61,11 +61,11 @@ static int on_tick(void *arg)
 	return flights_tick(r->proxy.flights);
 }
 
-static void on_connection(void *arg, int fd)
+static void on_connection(void *arg, int fd, size_t whole_bytes)
 {
 	struct responder *r = arg;
 
-	proxy_handle_connection(&r->proxy, fd);
+	proxy_handle_connection(&r->proxy, fd, whole_bytes);
 }
 
 static void raise_limits(void)

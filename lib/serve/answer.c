@@ -5,7 +5,7 @@
 #include "base/log.h"
 
 /* Less goes out in one write of ours, quicker than another can open the file. */
-#define SENDFILE_MIN_BYTES 65536
+#define SENDFILE_MIN_BYTES 60000
 
 static const struct str immutable = STR("public, max-age=31536000, immutable");
 static const struct str no_store = STR("no-store");

@@ -11,8 +11,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+/* What libfcgi reads at once. */
+#define FCGI_READ_BYTES 8192
+
+/* Set once, before threads start; asking the system for each request costs a call each. */
+static struct {
+	unsigned int pid; /* 0: a CGI process */
+	bool has_stderr;
+} process;
+
 void http_init(void)
 {
+	process.pid = (unsigned int)getpid();
+	process.has_stderr = log_has_stderr();
+
 	/* How long libfcgi waits for a byte after accepting, and at closing. */
 	setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "100", 0);
 	setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "100", 0);
@@ -56,7 +68,7 @@ static struct http_request *request_new(int fd)
 	request->pool = pool;
 	request->fd = fd;
 	request->started_us = clock_now_us();
-	snprintf(request->id, sizeof(request->id), "%x-%x", (unsigned int)getpid(),
+	snprintf(request->id, sizeof(request->id), "%x-%x", process.pid ?: (unsigned int)getpid(),
 		 atomic_fetch_add(&counter, 1));
 	buf_init(&request->out, 1 << 20);
 	buf_init(&request->log_lines, 16384);
@@ -112,11 +124,21 @@ static size_t params_bytes(char **params)
 	return n;
 }
 
-struct http_request *http_read_fcgi(int fd, struct err *err)
+static void set_blocking(int fd, bool is_blocking)
 {
+	int flags = fcntl(fd, F_GETFL);
+
+	fcntl(fd, F_SETFL, is_blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+}
+
+struct http_request *http_read_fcgi(int fd, size_t whole_bytes, struct err *err)
+{
+	bool is_one_read = whole_bytes > 0 && whole_bytes <= FCGI_READ_BYTES;
 	struct http_request *request = NULL;
 	FCGX_Request fcgx;
 
+	if (!is_one_read)
+		set_blocking(fd, true);
 	FCGX_InitRequest(&fcgx, -1, 0);
 	/*
 	 * Hand in a connection that we accepted: with keepConnection set,
@@ -138,7 +160,9 @@ struct http_request *http_read_fcgi(int fd, struct err *err)
 		request = request_new(fcgx.ipcFd);
 		request->fcgi_id = (uint16_t)fcgx.requestId;
 		take_params(request, fcgx.envp);
-		fcntl(request->fd, F_SETFL, fcntl(request->fd, F_GETFL) | O_NONBLOCK);
+		request->must_drain = !is_one_read;
+		if (!is_one_read)
+			set_blocking(request->fd, false);
 	}
 	fcgx.ipcFd = -1;
 	FCGX_Free(&fcgx, 0);
@@ -164,7 +188,7 @@ static void on_log_line(void *arg, struct str line)
 
 void http_log_begin(struct http_request *request)
 {
-	if (!request->is_cgi && !log_has_stderr())
+	if (!request->is_cgi && !process.has_stderr)
 		log_set_sink(on_log_line, request);
 }
 
@@ -188,7 +212,7 @@ void http_close(struct http_request *request)
 	log_write(LOG_DEBUG, "%s %.*s %.*s: %d, %lld bytes, %lld us", request->id,
 		  STR_ARG(request->method), STR_ARG(str_head(request->uri, 500)), request->status,
 		  (long long)request->body_bytes, (long long)(clock_now_us() - request->started_us));
-	if (!request->is_cgi) {
+	if (request->must_drain) {
 		if (request->is_ended)
 			shutdown(request->fd, SHUT_WR);
 		drain(request->fd);

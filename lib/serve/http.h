@@ -56,6 +56,7 @@ struct http_request {
 	/* Writing; http_out.c's own. */
 	int fd;
 	bool is_cgi;
+	bool must_drain; /* the server may still send something */
 	uint16_t fcgi_id;
 	struct buf out; /* framed bytes to go out before the source's */
 	size_t out_at;
@@ -92,11 +93,13 @@ struct http_response {
 void http_init(void);
 
 /*
- * Read one request from an accepted connection; it blocks as long as the
- * socket's SO_RCVTIMEO allows. The descriptor passes to the request, or is
- * closed. Returns NULL, with *err set, if nothing sensible came.
+ * Read one request from an accepted, non-blocking connection. whole_bytes: the
+ * whole request lies in the socket's buffer, and nothing behind it; 0: it may
+ * not, so reading blocks as long as the socket's SO_RCVTIMEO allows. The
+ * descriptor passes to the request, or is closed. Returns NULL, with *err set,
+ * if nothing sensible came.
  */
-struct http_request *http_read_fcgi(int fd, struct err *err);
+struct http_request *http_read_fcgi(int fd, size_t whole_bytes, struct err *err);
 
 /* The request in a CGI process' environment; the answer goes to descriptor 1. */
 struct http_request *http_read_cgi(void);

@@ -19,8 +19,7 @@
 #define FCGI_STDOUT	  6
 #define FCGI_STDERR	  7
 
-/* Bodies up to this size are read and sent with their header, in one write. */
-#define SMALL_BODY_BYTES 65536
+#define HEAD_BYTES_MAX 65536
 
 /* What one request may send before the others have their turn. */
 #define TURN_BYTES (512 << 10)
@@ -42,12 +41,20 @@ static void record_header(unsigned char h[FCGI_HEADER_BYTES], int type, uint16_t
 	h[7] = 0;
 }
 
-static void add_record(struct http_request *r, int type, struct str data)
+/* A CGI process has none. */
+static void add_record_header(struct http_request *r, int type, size_t n)
 {
 	unsigned char h[FCGI_HEADER_BYTES];
 
-	record_header(h, type, r->fcgi_id, data.n);
+	if (r->is_cgi)
+		return;
+	record_header(h, type, r->fcgi_id, n);
 	buf_add(&r->out, (struct str){ (const char *)h, sizeof(h) });
+}
+
+static void add_record(struct http_request *r, int type, struct str data)
+{
+	add_record_header(r, type, data.n);
 	buf_add(&r->out, data);
 }
 
@@ -136,12 +143,8 @@ static enum http_step write_source(struct http_request *r, int64_t limit)
 		ssize_t n;
 
 		if (r->record_left == 0) {
-			unsigned char h[FCGI_HEADER_BYTES];
-
 			r->record_left = left < FCGI_CONTENT_MAX ? (size_t)left : FCGI_CONTENT_MAX;
-			record_header(h, FCGI_STDOUT, r->fcgi_id, r->record_left);
-			if (!r->is_cgi)
-				buf_add(&r->out, (struct str){ (const char *)h, sizeof(h) });
+			add_record_header(r, FCGI_STDOUT, r->record_left);
 		}
 		step = write_out(r, true);
 		if (step != HTTP_DONE)
@@ -400,41 +403,47 @@ static void add_head(struct http_request *r, const struct http_response *a, int 
 	buf_add(head, STR("\r\n"));
 }
 
-/* A body that is small and there goes out with its header. */
-static void add_small_body(struct http_request *r, struct buf *head, struct http_source *source,
-			   const struct range *range)
+/*
+ * A body that is small and there goes out with its header, in one record: read
+ * to where it is sent from. False if it must go another way.
+ */
+static bool add_small(struct http_request *r, struct str head, struct http_source *source,
+		      const struct range *range)
 {
-	size_t n = (size_t)(range->last - range->first + 1);
-	char *bytes = pool_alloc(r->pool, n);
+	size_t n = (size_t)(range->last - range->first + 1), before = r->out.n;
 	struct err err = { 0 };
-	ssize_t got = file_read_at(source->fd, bytes, n, range->first, &err);
+	char *bytes;
 
-	if (got == (ssize_t)n) {
-		buf_add(head, (struct str){ bytes, n });
+	if (head.n + n > FCGI_CONTENT_MAX || atomic_load(&source->state) != SOURCE_DONE)
+		return false;
+	add_record_header(r, FCGI_STDOUT, head.n + n);
+	buf_add(&r->out, head);
+	bytes = buf_extend(&r->out, n);
+	if (bytes && file_read_at(source->fd, bytes, n, range->first, &err) == (ssize_t)n) {
 		r->body_bytes = (int64_t)n;
-		return;
+		return true;
 	}
 	log_write(LOG_ERROR, "%s: an object is shorter than it was: %s", r->id, err.text);
-	r->source = http_source_ref(source); /* makes the answer break */
-	r->at_bytes = range->first;
-	r->end_bytes = range->last + 1;
+	r->out.n = before;
+	return false; /* makes the answer break */
 }
 
-static void add_body(struct http_request *r, struct buf *head, const struct http_response *a,
-		     const struct range *range)
+/* From the header on: what is small at once, the rest from its source. */
+static void add_answer(struct http_request *r, struct str head, const struct http_response *a,
+		       const struct range *range)
 {
 	int64_t n = range->last - range->first + 1;
-	struct http_source *source = a->source;
 
-	if (!source) {
-		buf_add(head, str_head(str_skip(a->body, (size_t)range->first), (size_t)n));
-		r->body_bytes = n;
-	} else if (n <= SMALL_BODY_BYTES && atomic_load(&source->state) == SOURCE_DONE) {
-		add_small_body(r, head, source, range);
-	} else {
-		r->source = http_source_ref(source);
+	if (a->source && add_small(r, head, a->source, range))
+		return;
+	add_out(r, head);
+	if (a->source) {
+		r->source = http_source_ref(a->source);
 		r->at_bytes = range->first;
 		r->end_bytes = range->last + 1;
+	} else {
+		add_out(r, str_head(str_skip(a->body, (size_t)range->first), (size_t)n));
+		r->body_bytes = n;
 	}
 }
 
@@ -446,11 +455,12 @@ enum http_step http_send(struct http_request *r, const struct http_response *a)
 
 	r->status = status;
 	r->moved_ms = clock_now_ms();
-	buf_init(&head, (1 << 20) - 4096);
+	buf_init(&head, HEAD_BYTES_MAX);
 	add_head(r, a, status, &range, &head);
 	if (status != 304 && status != 416 && !str_is_equal(r->method, STR("HEAD")))
-		add_body(r, &head, a, &range);
-	add_out(r, buf_str(&head));
+		add_answer(r, buf_str(&head), a, &range);
+	else
+		add_out(r, buf_str(&head));
 	buf_clear(&head);
 	http_source_unref(a->source);
 	if (!r->source)

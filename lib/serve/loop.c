@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,12 +21,16 @@
 #define HOUSEKEEPING_MS 250
 #define PEEK_BYTES	16384
 #define ACCEPT_LOOK_S	1
+#define ARRIVAL_MS	1
+#define DISK_SLOW_US	1000
+#define DISK_SLOW_MS	60000
 #define ACCEPT_PAUSE_US 50000
 
 /* An accepted connection whose request isn't complete yet. */
 struct connection {
 	int fd;
 	int64_t since_ms;
+	size_t whole_bytes; /* see is_complete() */
 	struct connection *next, *prev;
 	struct loop *loop; /* once handed to a worker */
 };
@@ -42,9 +47,14 @@ struct loop {
 	atomic_bool has_broken;
 	atomic_bool must_tick;
 	atomic_bool is_stopping;
-	int accepting_n;
-	pthread_t *accepting;
+	int threads_n;
+	pthread_t *threads; /* those that accept, in turn */
 	int64_t stop_at_ms, tick_at_ms, housekeeping_ms;
+
+	pthread_mutex_t turn_mutex; /* guards the two below */
+	pthread_cond_t has_turn;
+	int accepting, accepting_max;
+	atomic_llong disk_slow_until_ms; /* nobody steps aside for one that is quick */
 
 	pthread_mutex_t mutex; /* guards the three below */
 	struct connection *incomplete;
@@ -206,21 +216,26 @@ static void stream_step(struct loop *loop, struct http_request *r)
  * Is the whole FastCGI request here? Then reading it blocks nobody. Up to
  * the end of its body, though nobody reads that: mod_proxy_fcgi answers
  * 503 if it is answered before it has sent the empty FCGI_STDIN record.
- * Longer requests than we look at are taken for complete.
+ * Longer requests than we look at are taken for complete. *whole_bytes: how
+ * long it is if all of it is known to be here and nothing behind it, else 0.
  */
-static bool is_complete(int fd, bool *is_closed)
+static bool is_complete(int fd, size_t *whole_bytes, bool *is_closed)
 {
 	unsigned char bytes[PEEK_BYTES];
 	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
 
+	*whole_bytes = 0;
 	*is_closed = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 	for (ssize_t at = 0; at + 8 <= n;) {
 		size_t length = (size_t)bytes[at + 4] << 8 | bytes[at + 5];
 
 		if (bytes[at] != 1)
 			return true; /* not FastCGI: let the reader say so */
-		if (bytes[at + 1] == 5 && length == 0)
-			return true; /* the end of FCGI_STDIN */
+		if (bytes[at + 1] == 5 && length == 0) { /* the end of FCGI_STDIN */
+			if (at + 8 + bytes[at + 6] == n && n < (ssize_t)sizeof(bytes))
+				*whole_bytes = (size_t)n;
+			return true;
+		}
 		at += (ssize_t)(8 + length + bytes[at + 6]);
 	}
 	return n == (ssize_t)sizeof(bytes);
@@ -249,17 +264,18 @@ static void read_connection(void *arg)
 {
 	struct connection *c = arg;
 	const struct loop_hooks *hooks = &c->loop->hooks;
+	size_t whole_bytes = c->whole_bytes;
 	int fd = c->fd;
 
 	free(c);
-	hooks->on_connection(hooks->arg, fd);
+	hooks->on_connection(hooks->arg, fd, whole_bytes);
 }
 
 static void on_readable(struct loop *loop, struct connection *c)
 {
 	bool is_closed;
 
-	if (is_complete(c->fd, &is_closed)) {
+	if (is_complete(c->fd, &c->whole_bytes, &is_closed)) {
 		connection_remove(loop, c);
 		work_post(loop->work, read_connection, c);
 	} else if (is_closed) {
@@ -328,15 +344,19 @@ static void take_incoming(struct loop *loop)
 static void on_accepted(struct loop *loop, int fd)
 {
 	struct timeval timeout = { .tv_sec = loop->config->server.request_timeout_s };
+	struct pollfd arrival = { .fd = fd, .events = POLLIN };
 	struct connection *c;
+	size_t whole_bytes;
 	bool is_closed;
 
 	loop_hold(loop);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	if (is_complete(fd, &is_closed)) {
-		loop->hooks.on_connection(loop->hooks.arg, fd);
+	/* A server connects first and sends then: we are often quicker. */
+	poll(&arrival, 1, ARRIVAL_MS);
+	if (is_complete(fd, &whole_bytes, &is_closed) && whole_bytes > 0) {
+		loop->hooks.on_connection(loop->hooks.arg, fd, whole_bytes);
 		return;
 	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	c = mem_alloc(sizeof(*c));
 	*c = (struct connection){ .fd = fd, .since_ms = clock_now_ms(), .loop = loop };
 	pthread_mutex_lock(&loop->mutex);
@@ -346,23 +366,66 @@ static void on_accepted(struct loop *loop, int fd)
 	wake(loop);
 }
 
+/* Is the calling thread one of those that accept now? */
+static _Thread_local bool has_turn;
+
+void loop_step_aside(struct loop *loop)
+{
+	if (!has_turn || clock_now_ms() > atomic_load(&loop->disk_slow_until_ms))
+		return;
+	has_turn = false;
+	pthread_mutex_lock(&loop->turn_mutex);
+	loop->accepting--;
+	pthread_cond_signal(&loop->has_turn);
+	pthread_mutex_unlock(&loop->turn_mutex);
+}
+
+void loop_waited(struct loop *loop, int64_t since_us)
+{
+	int64_t now_us = clock_now_us();
+
+	if (now_us - since_us > DISK_SLOW_US)
+		atomic_store(&loop->disk_slow_until_ms, now_us / 1000 + DISK_SLOW_MS);
+}
+
+/* Wait until a thread is wanted that accepts; false if it is time to stop. */
+static bool take_turn(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->turn_mutex);
+	while (loop->accepting >= loop->accepting_max && !atomic_load(&loop->is_stopping))
+		pthread_cond_wait(&loop->has_turn, &loop->turn_mutex);
+	has_turn = !atomic_load(&loop->is_stopping);
+	if (has_turn)
+		loop->accepting++;
+	pthread_mutex_unlock(&loop->turn_mutex);
+	return has_turn;
+}
+
+/* False if nothing can be accepted any more. */
+static bool accept_one(struct loop *loop)
+{
+	int fd = accept4(loop->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0) {
+		on_accepted(loop, fd);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		log_write(LOG_ERROR, "cannot accept: %s", strerror(errno));
+		usleep(ACCEPT_PAUSE_US);
+	} else if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED) {
+		log_write(LOG_ERROR, "cannot accept any more: %s", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
 static void *accept_all(void *arg)
 {
 	struct loop *loop = arg;
 
-	while (!atomic_load(&loop->is_stopping)) {
-		int fd = accept4(loop->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			on_accepted(loop, fd);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			log_write(LOG_ERROR, "cannot accept: %s", strerror(errno));
-			usleep(ACCEPT_PAUSE_US);
-		} else if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED) {
-			log_write(LOG_ERROR, "cannot accept any more: %s", strerror(errno));
-			break;
-		}
-	}
+	while (take_turn(loop))
+		while (has_turn && !atomic_load(&loop->is_stopping))
+			if (!accept_one(loop))
+				return NULL;
 	return NULL;
 }
 
@@ -380,21 +443,27 @@ static void start_accepting(struct loop *loop)
 	/* Should the signal come just before accept4(2), this ends the wait. */
 	setsockopt(loop->listen_fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	sigaction(SIGUSR2, &action, NULL);
-	loop->accepting = mem_alloc((size_t)n * sizeof(*loop->accepting));
-	for (; loop->accepting_n < n; loop->accepting_n++)
-		if (pthread_create(&loop->accepting[loop->accepting_n], NULL, accept_all, loop) != 0)
+	loop->accepting_max = (int)sysconf(_SC_NPROCESSORS_ONLN) / loop->config->server.processes;
+	if (loop->accepting_max < 1)
+		loop->accepting_max = 1;
+	loop->threads = mem_alloc((size_t)n * sizeof(*loop->threads));
+	for (; loop->threads_n < n; loop->threads_n++)
+		if (pthread_create(&loop->threads[loop->threads_n], NULL, accept_all, loop) != 0)
 			break;
-	if (n > 0 && loop->accepting_n == 0)
+	if (n > 0 && loop->threads_n == 0)
 		log_write(LOG_ERROR, "cannot start a thread that accepts");
 }
 
 static void end_accepting(struct loop *loop)
 {
-	for (int i = 0; i < loop->accepting_n; i++)
-		pthread_kill(loop->accepting[i], SIGUSR2);
-	for (int i = 0; i < loop->accepting_n; i++)
-		pthread_join(loop->accepting[i], NULL);
-	loop->accepting_n = 0;
+	pthread_mutex_lock(&loop->turn_mutex);
+	pthread_cond_broadcast(&loop->has_turn);
+	pthread_mutex_unlock(&loop->turn_mutex);
+	for (int i = 0; i < loop->threads_n; i++)
+		pthread_kill(loop->threads[i], SIGUSR2);
+	for (int i = 0; i < loop->threads_n; i++)
+		pthread_join(loop->threads[i], NULL);
+	loop->threads_n = 0;
 }
 
 static void begin_stop(struct loop *loop)
@@ -552,6 +621,8 @@ struct loop *loop_new(const struct config *config, struct work *work, int listen
 	loop->hooks = *hooks;
 	loop->listen_fd = listen_fd;
 	pthread_mutex_init(&loop->mutex, NULL);
+	pthread_mutex_init(&loop->turn_mutex, NULL);
+	pthread_cond_init(&loop->has_turn, NULL);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	loop->signal_fd = open_signals();
@@ -569,10 +640,12 @@ void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
-	free(loop->accepting);
+	free(loop->threads);
 	close(loop->epoll_fd);
 	close(loop->wake_fd);
 	close(loop->signal_fd);
 	pthread_mutex_destroy(&loop->mutex);
+	pthread_mutex_destroy(&loop->turn_mutex);
+	pthread_cond_destroy(&loop->has_turn);
 	free(loop);
 }

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "gomod/module.h"
@@ -65,8 +66,15 @@ static bool answer_from_store(const struct proxy *proxy, struct want *want)
 	struct store_file file;
 	struct err err = { 0 };
 	struct http_source *source;
-	int rc = store_find(proxy->store, want->route.key, &file, &err);
+	int rc = store_find_now(proxy->store, want->route.key, &file);
 
+	if (rc == FILE_NOT_NOW) {
+		int64_t since_us = clock_now_us();
+
+		loop_step_aside(proxy->answer->loop);
+		rc = store_find(proxy->store, want->route.key, &file, &err);
+		loop_waited(proxy->answer->loop, since_us);
+	}
 	if (rc == -1)
 		log_write(LOG_WARN, "%s: cannot use the cache: %s", want->request->id, err.text);
 	if (rc != 0)
@@ -234,10 +242,10 @@ void proxy_handle(const struct proxy *proxy, struct http_request *request)
 	http_log_end();
 }
 
-void proxy_handle_connection(const struct proxy *proxy, int fd)
+void proxy_handle_connection(const struct proxy *proxy, int fd, size_t whole_bytes)
 {
 	struct err err = { 0 };
-	struct http_request *request = http_read_fcgi(fd, &err);
+	struct http_request *request = http_read_fcgi(fd, whole_bytes, &err);
 
 	if (request) {
 		proxy_handle(proxy, request);

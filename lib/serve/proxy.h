@@ -22,6 +22,6 @@ struct proxy {
 void proxy_handle(const struct proxy *proxy, struct http_request *request);
 
 /* Read the request on an accepted connection, and handle it. */
-void proxy_handle_connection(const struct proxy *proxy, int fd);
+void proxy_handle_connection(const struct proxy *proxy, int fd, size_t whole_bytes);
 
 #endif

@@ -15,8 +15,8 @@ const struct config_option config_options[] = {
 	{ "server", "processes", CONFIG_NUMBER, AT(server.processes), 1, 64, "2",
 	  "Worker processes of \"goproxy.fcgi serve\". Two outlive the fall of one." },
 	{ "server", "threads", CONFIG_NUMBER, AT(server.threads), 1, 256, "8",
-	  "Threads of a worker that answer requests. A request that waits for an upstream\n"
-	  "needs none." },
+	  "Threads of a worker that answer requests: as many as there are processors for it,\n"
+	  "the others while those wait for a disk. One that waits for an upstream needs none." },
 	{ "server", "prefix", CONFIG_PREFIX, AT(server.prefix), 0, 0, "",
 	  "The path below which the web server serves the proxy, such as /goproxy. Needed\n"
 	  "only where the server's SCRIPT_NAME and PATH_INFO can't tell." },

@@ -136,6 +136,17 @@ int store_find(struct store *store, const char *key, struct store_file *file,
 	return 0;
 }
 
+int store_find_now(struct store *store, const char *key, struct store_file *file)
+{
+	struct stat st;
+	int fd = store->dirfd < 0 ? FILE_ABSENT : file_open_read_now(store->dirfd, key, &st);
+
+	if (fd < 0)
+		return fd;
+	*file = (struct store_file){ fd, st.st_size, st.st_mtime };
+	return 0;
+}
+
 int store_put(struct store *store, const char *key, struct str data,
 	      bool durable, struct err *err)
 {

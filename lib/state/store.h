@@ -74,6 +74,9 @@ int store_lock_fd(struct store *store, struct err *err);
 int store_find(struct store *store, const char *key, struct store_file *file,
 	       struct err *err);
 
+/* The same without waiting for a disk; FILE_NOT_NOW: store_find() tells. */
+int store_find_now(struct store *store, const char *key, struct store_file *file);
+
 /* Put a small object in place. durable: its bytes are on disk before. */
 int store_put(struct store *store, const char *key, struct str data,
 	      bool durable, struct err *err);

@@ -11,7 +11,7 @@ import sys
 ROOMS = [
     ("base", "err str clock json log file work"),
     ("gomod", "path version note tlog module list info mod modzip"),
-    ("state", "chain config audit store pin seal part check"),
+    ("state", "chain config audit store fresh pin seal part check"),
     ("origin", "address fetch upstream sumdb sumdbs"),
     ("serve", "http route page loop answer flight recheck proxy"),
     ("program", "responder wait verify explain server admin"),
