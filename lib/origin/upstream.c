@@ -252,6 +252,9 @@ static void on_done(void *arg, const struct fetch_answer *answer)
 			probe(s);
 		else
 			go_on(s, true);
+	} else if (answer->err.kind == ERR_OVERLOAD) { /* the caller doesn't want it */
+		s->failure = answer->err;
+		give_up(s);
 	} else {
 		note_failure(s, answer);
 		if (is_worth_another_try(answer) && s->tries <= s->upstream->config->upstream.retries)

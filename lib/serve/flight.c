@@ -117,6 +117,7 @@ static bool use_store(struct flight *f)
 		part_discard(f->home->store, &f->part);
 		f->mtime = file.mtime;
 		flight_set_proven(f, file.fd, file.size_bytes);
+		flight_read_ahead(f);
 		flight_end_proven(f);
 		return true;
 	}
@@ -232,8 +233,7 @@ enum flight_joined flight_join(struct flights *flights, struct want *want)
 	return FLIGHT_TAKEN;
 }
 
-/* A flight that no request waits for, yet; NULL if there is one already. To be started. */
-static struct flight *flight_alone(struct flights *flights, const struct route *route, const char *id)
+struct flight *flight_alone(struct flights *flights, const struct route *route, const char *id)
 {
 	const struct config_sumdb *sumdb;
 	struct flight *f = NULL;

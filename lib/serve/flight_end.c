@@ -15,6 +15,7 @@ void flight_free(struct flight *f)
 	pthread_mutex_unlock(&f->home->mutex);
 	if (is_running)
 		return;
+	flight_ahead_end(f);
 	upstream_end(&f->call);
 	sumdb_call_end(&f->proof);
 	modzip_stream_free(f->zip);
@@ -102,7 +103,9 @@ void flight_end_failed(struct flight *f, const struct err *err)
 	while (wants) {
 		struct want *next = wants->next;
 
-		if (wants->stale)
+		if (f->is_refused_ahead && flight_join(f->home, wants) == FLIGHT_TAKEN)
+			; /* for somebody, at last */
+		else if (wants->stale)
 			answer_stale(answer, wants);
 		else
 			answer_err(answer, wants, err);

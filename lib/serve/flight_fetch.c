@@ -26,6 +26,8 @@ static int on_start(void *arg, int64_t length_bytes, struct err *err)
 {
 	struct flight *f = arg;
 
+	if (flight_ahead_admit(f, length_bytes, err) != 0)
+		return -1;
 	if (f->is_streaming && length_bytes != f->length_bytes) {
 		f->is_mixed = true;
 		return err_set(err, ERR_BAD_UPSTREAM,
@@ -169,6 +171,7 @@ static void commit(void *arg)
 		audit_kept(f);
 	}
 	part_discard(f->home->store, &f->part);
+	flight_read_ahead(f);
 	flight_end_proven(f);
 }
 

@@ -2,7 +2,7 @@
  * flight_internal.h - what the parts of flight share; nobody else's business.
  *
  * flight.c: the table, requests, deadlines. flight_fetch.c: the holder, who
- * fetches, checks and commits. flight_prove.c: what checksum databases say.
+ * fetches, checks and commits. flight_ahead.c: before anybody asks. flight_prove.c: what checksum databases say.
  * flight_follow.c: who follows another process. flight_end.c: how requests
  * leave a flight, and how it ends.
  */
@@ -42,6 +42,9 @@ struct flight {
 	bool owns_part_fd; /* not the source */
 	bool is_mixed;	   /* another try gave other bytes than those that are out */
 	bool is_careful;   /* so this one, after such a flight, sends nothing unproven */
+	bool is_ahead;	   /* fetched before anybody asked for it */
+	bool is_refused_ahead; /* and then not: who asked meanwhile begins anew */
+	int64_t ahead_bytes;   /* of the budget */
 	time_t renews;	   /* what was confirmed then is fresh, but not for long */
 	int64_t length_bytes;
 	time_t mtime;
@@ -70,6 +73,8 @@ struct flights {
 	struct flight *all;		      /* (m) */
 	struct flight *table[FLIGHT_TABLE_SIZE];     /* (m) */
 	int parked;			      /* (m) */
+	int ahead;			      /* (m) flights */
+	int64_t ahead_bytes;		      /* (m) of zips that are read ahead */
 };
 
 /* Requests that leave a flight together; handed to a worker. */
@@ -106,6 +111,15 @@ enum flight_verdict flight_prove(struct flight *f, struct err *err);
 /* The proof is there, and speaks of it or isn't needed. */
 bool flight_may_be_good(struct flight *f);
 void flight_conclude(struct flight *f);
+
+/* A flight that no request waits for, yet; NULL if there is one already. To be started. */
+struct flight *flight_alone(struct flights *flights, const struct route *route, const char *id);
+
+/* Behind an object: fetch what will be wanted next, if the settings say so. */
+void flight_read_ahead(struct flight *f);
+/* A body of that length begins: ERR_OVERLOAD if that is too much for what nobody asked for. */
+int flight_ahead_admit(struct flight *f, int64_t length_bytes, struct err *err);
+void flight_ahead_end(struct flight *f);
 
 /* Behind the answer: whatever has to be on the disk before the object is. */
 bool flight_may_keep(struct flight *f);

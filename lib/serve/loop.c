@@ -101,6 +101,11 @@ void loop_release(struct loop *loop)
 		wake(loop);
 }
 
+bool loop_goes_on(const struct loop *loop)
+{
+	return loop->listen_fd >= 0 && !atomic_load(&loop->is_stopping);
+}
+
 bool loop_has_broken(const struct loop *loop)
 {
 	return atomic_load(&loop->has_broken);

@@ -66,6 +66,9 @@ void loop_waited(struct loop *loop, int64_t since_us);
 /* Call on_tick at once. Any thread. */
 void loop_tick_soon(struct loop *loop);
 
+/* Is there an afterwards? Not where a process answers one request, or is about to end. */
+bool loop_goes_on(const struct loop *loop);
+
 /* Did a request break off (for the exit status of CGI)? */
 bool loop_has_broken(const struct loop *loop);
 

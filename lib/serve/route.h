@@ -45,7 +45,7 @@ struct route {
 };
 
 /*
- * Parse the request. Everything lives in the request's pool.
+ * Parse the request into *route, zeroed by the caller. All lives in the request's pool.
  *
  * err  ERR_METHOD, ERR_BAD_REQUEST (malformed), ERR_NOT_FOUND (well formed,
  *      but no such thing can exist), ERR_CONFIG (the web server's and our
@@ -57,7 +57,7 @@ int route_parse(struct http_request *request, const struct config *config,
 		struct route *route, struct err *err);
 
 /*
- * The route to an object that a module's path names: "MODULE/@v/VERSION.zip"
+ * The route, zeroed by the caller, to an object that a module's path names: "MODULE/@v/VERSION.zip"
  * and the like, escaped. Results as above.
  */
 int route_parse_path(struct pool *pool, struct str path, struct route *route, struct err *err);

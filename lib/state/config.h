@@ -58,6 +58,9 @@ struct config_policy_rule {
 	enum config_policy policy;
 };
 
+/* What is fetched before anybody asks for it. */
+enum config_read_ahead { CONFIG_AHEAD_OFF, CONFIG_AHEAD_MOD, CONFIG_AHEAD_ZIP };
+
 /* What is to happen while the checksum database can't be asked. */
 enum config_unreachable { CONFIG_FAIL, CONFIG_PIN };
 
@@ -107,6 +110,8 @@ struct config {
 		const char *netrc;
 		const char *ca_file;
 		int connections_max;
+		enum config_read_ahead read_ahead;
+		int read_ahead_mb;
 	} upstream;
 	struct {
 		struct config_sumdb_list gosumdb_option, databases_option;

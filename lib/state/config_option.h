@@ -21,6 +21,7 @@ enum config_type {
 	CONFIG_POLICY,
 	CONFIG_UNREACHABLE,
 	CONFIG_SENDFILE,
+	CONFIG_READ_AHEAD,
 };
 
 struct config_option {

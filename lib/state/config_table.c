@@ -84,6 +84,13 @@ const struct config_option config_options[] = {
 	{ "upstream", "connections_max", CONFIG_NUMBER, AT(upstream.connections_max), 1, 4096, "1000",
 	  "Connections that one process holds to one upstream host. They are opened when\n"
 	  "needed and shared by HTTP/2; a low number lets hanging fetches hold up others." },
+	{ "upstream", "read_ahead", CONFIG_READ_AHEAD, AT(upstream.read_ahead), 0, 0, "off",
+	  "Who asks for an .info will mostly want more: fetch the .mod at once, or the .zip\n"
+	  "behind it, too. Of use with a distant upstream, if clients download what they look\n"
+	  "at; not by CGI." },
+	{ "upstream", "read_ahead_mb", CONFIG_NUMBER, AT(upstream.read_ahead_mb), 1, 100000, "64",
+	  "Megabytes of zips that a process reads ahead at once. What would be more, or doesn't\n"
+	  "tell its length, is fetched when somebody asks for it." },
 
 	{ "sumdb", "gosumdb", CONFIG_SUMDB, AT(sumdb), 0, 0, "sum.golang.org",
 	  "The checksum database that every public module is checked against before it is\n"
@@ -151,6 +158,7 @@ void config_option_allowed(const struct config_option *option, struct buf *buf)
 		[CONFIG_PATTERNS] = "patterns of module paths or their beginnings, separated by ','",
 		[CONFIG_POLICY] = "PATTERN=require, PATTERN=allow or PATTERN=deny, separated by ','",
 		[CONFIG_UNREACHABLE] = "fail or pin",
+		[CONFIG_READ_AHEAD] = "off, mod or zip",
 		[CONFIG_SENDFILE] = "x-sendfile, or x-accel:/PATH without a '/' at its end, or nothing",
 	};
 

@@ -19,6 +19,12 @@ static const char *const level_names[] = {
 	[LOG_DEBUG] = "debug",
 };
 
+static const char *const read_ahead_names[] = {
+	[CONFIG_AHEAD_OFF] = "off",
+	[CONFIG_AHEAD_MOD] = "mod",
+	[CONFIG_AHEAD_ZIP] = "zip",
+};
+
 static void *field_of(struct config *config, const struct config_option *option)
 {
 	return (char *)config + option->offset;
@@ -142,16 +148,35 @@ static int set_hosts(struct config *config, const struct config_option *option, 
 	return 0;
 }
 
+/* The place of text among names, or -1. */
+static int find_name(struct str text, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_is_equal_nocase(text, str_of(names[i])))
+			return (int)i;
+	return -1;
+}
+
 static int set_level(struct config *config, const struct config_option *option, struct str text,
 		     struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {
-		if (str_is_equal_nocase(text, str_of(level_names[i]))) {
-			config->log.level = (enum log_level)i;
-			return 0;
-		}
-	}
-	return refuse(option, text, err);
+	int level = find_name(text, level_names, ARRAY_LEN(level_names));
+
+	if (level < 0)
+		return refuse(option, text, err);
+	config->log.level = (enum log_level)level;
+	return 0;
+}
+
+static int set_read_ahead(struct config *config, const struct config_option *option, struct str text,
+			  struct err *err)
+{
+	int ahead = find_name(text, read_ahead_names, ARRAY_LEN(read_ahead_names));
+
+	if (ahead < 0)
+		return refuse(option, text, err);
+	config->upstream.read_ahead = (enum config_read_ahead)ahead;
+	return 0;
 }
 
 static int listen_unix(struct str path, struct config_listen *listen, struct err *err)
@@ -258,6 +283,8 @@ int config_value_set(struct config *config, const struct config_option *option, 
 		return set_listen(config, option, text, err);
 	case CONFIG_CHAIN:
 		return set_chain(config, text, err);
+	case CONFIG_READ_AHEAD:
+		return set_read_ahead(config, option, text, err);
 	case CONFIG_SENDFILE:
 		return set_sendfile(config, option, text, err);
 	default:
@@ -276,6 +303,9 @@ void config_value_print(const struct config *config, size_t i, struct buf *buf)
 		break;
 	case CONFIG_LEVEL:
 		buf_add(buf, str_of(level_names[config->log.level]));
+		break;
+	case CONFIG_READ_AHEAD:
+		buf_add(buf, str_of(read_ahead_names[config->upstream.read_ahead]));
 		break;
 	case CONFIG_CHAIN:
 		chain_print(&config->upstream.chain, buf);

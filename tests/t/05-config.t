@@ -28,6 +28,8 @@ KEYS = [
     ("server", "sendfile", "x-sendfile", None, "yes"),
     ("server", "sendfile", "x-accel:/_store", None, "x-accel:_store"),
     ("server", "sendfile", "x-accel:/_store/files", None, "x-accel:/_store/"),
+    ("upstream", "read_ahead", "zip", None, "info"),
+    ("upstream", "read_ahead_mb", "1", None, "0"),
     ("log", "level", "debug", None, "loud"),
     ("cache", "dir", "/srv/go cache", None, "~/cache"),
     ("cache", "list_ttl_s", "0", None, "1m"),

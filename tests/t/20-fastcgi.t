@@ -790,6 +790,43 @@ def test_cache_status():
     pool.stop()
 
 
+def test_read_ahead():
+    """[upstream] read_ahead: what will be wanted is there before it is asked for."""
+    def kept(store, path):
+        return os.path.exists(store + "/download" + path)
+
+    for setting, kinds in (("off", ["info"]), ("mod", ["info", "mod"]), ("zip", ["info", "mod", "zip"])):
+        up, store, pool = fresh(upstream_read_ahead=setting)
+        check_whole(pool.get(INFO), INFO, "read_ahead=%s: .info" % setting)
+        base = INFO[:-4]
+        wait_until(lambda: all(kept(store, base + k) for k in kinds) and not temp_files(store), "what is read ahead")
+        time.sleep(0.2)
+        tap.eq([k for k in ("info", "mod", "zip") if up.count(base + k)], kinds, "read_ahead=%s: asked for" % setting)
+        for kind in ("mod", "zip"):
+            check_whole(pool.get(base + kind), base + kind, "read_ahead=%s: .%s" % (setting, kind))
+        tap.eq([up.count(base + k) for k in ("info", "mod", "zip")], [1, 1, 1], "read_ahead=%s: each was fetched once" % setting)
+        tap.eq(faults(store), [], "read_ahead=%s: the store is right" % setting)
+        pool.stop()
+
+
+def test_read_ahead_has_a_budget():
+    big = "/example.com/big/@v/v1.2.0."
+    up, store, pool = fresh(upstream_read_ahead="zip", upstream_read_ahead_mb=1)
+    pool.get(big + "info")
+    wait_until(lambda: up.count(big + "zip"), "the zip to be looked at")
+    wait_until(lambda: not up.open(big + "zip") and not temp_files(store), "it to be left")
+    tap.ok(not os.path.exists(store + "/download" + big + "zip"), "a zip beyond the budget isn't read ahead")
+    tap.ok("upstream failed" not in pool.log(), "which is no failure", pool.log()[-500:])
+    check_whole(pool.get(big + "zip"), big + "zip", "it is fetched when it is asked for")
+    # Asked for while it is looked at: then it is wanted.
+    big = "/example.com/big/@v/v1.3.0."
+    up.set(big + "zip", delay_ms=500)
+    pool.get(big + "info")
+    wait_until(lambda: up.open(big + "zip"), "the zip to be looked at")
+    check_whole(pool.get(big + "zip"), big + "zip", "a zip that is wanted meanwhile is fetched")
+    pool.stop()
+
+
 def test_web_server_sends():
     """[server] sendfile: larger files are left to the web server, by name."""
     big = "/example.com/big/@v/v1.1.0.zip"
