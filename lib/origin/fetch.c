@@ -55,6 +55,7 @@ struct fetch {
 
 	pthread_mutex_t driving; /* guards all of these */
 	CURLM *multi;
+	CURLSH *share; /* TLS sessions; a multi handle has but names and connections in common */
 	int64_t timer_ms; /* when curl wants to be called; -1: not at all */
 	CURL *idle[IDLE_EASY_MAX];
 	size_t idle_n;
@@ -251,6 +252,7 @@ static CURL *easy_take(struct fetch *fetch)
 
 	if (!easy)
 		abort(); /* out of memory */
+	curl_easy_setopt(easy, CURLOPT_SHARE, fetch->share);
 	return easy;
 }
 
@@ -608,10 +610,12 @@ struct fetch *fetch_new(const struct config *config, struct err *err)
 	pthread_mutex_init(&fetch->mutex, NULL);
 	pthread_mutex_init(&fetch->driving, NULL);
 	fetch->multi = curl_multi_init();
+	fetch->share = curl_share_init(); /* needs no locks of its own: see `driving` */
+	curl_share_setopt(fetch->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
 	fetch->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	fetch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	event.data.fd = fetch->wake_fd;
-	if (!fetch->multi || fetch->epoll_fd < 0 || fetch->wake_fd < 0 ||
+	if (!fetch->multi || !fetch->share || fetch->epoll_fd < 0 || fetch->wake_fd < 0 ||
 	    epoll_ctl(fetch->epoll_fd, EPOLL_CTL_ADD, fetch->wake_fd, &event) != 0) {
 		err_errno(err, "cannot set up fetching");
 		return NULL; /* at start only, and the process ends */
@@ -684,6 +688,7 @@ void fetch_free(struct fetch *fetch)
 	while (fetch->idle_n > 0)
 		curl_easy_cleanup(fetch->idle[--fetch->idle_n]);
 	curl_multi_cleanup(fetch->multi);
+	curl_share_cleanup(fetch->share);
 	close(fetch->epoll_fd);
 	close(fetch->wake_fd);
 	pthread_mutex_destroy(&fetch->mutex);

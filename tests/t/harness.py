@@ -260,9 +260,9 @@ class Fixture:
 
     first = None
 
-    def __init__(self, tls=False):
+    def __init__(self, tls=False, *options):
         self.cert = place.new("cert.pem") if tls else None
-        command = [FIXTURE, "--stdin"] + (["--tls", "--cert-out", self.cert] if tls else [])
+        command = [FIXTURE, "--stdin", *options] + (["--tls", "--cert-out", self.cert] if tls else [])
         self.process = children.add(subprocess.Popen(command, stdin=subprocess.PIPE,
                                                      stdout=subprocess.PIPE))
         line = self.process.stdout.readline().decode()
