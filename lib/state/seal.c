@@ -17,7 +17,9 @@ static bool hash_file(int fd, char text[80])
 {
 	unsigned char sha[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	char *bytes = mem_alloc(READ_BYTES);
+	struct stat st;
+	size_t size = fstat(fd, &st) == 0 && st.st_size < READ_BYTES ? (size_t)st.st_size + 1 : READ_BYTES;
+	char *bytes = mem_alloc(size);
 	struct err ignored;
 	unsigned int n = 0;
 	int64_t at = 0;
@@ -26,7 +28,7 @@ static bool hash_file(int fd, char text[80])
 
 	if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
 		abort(); /* out of memory */
-	while ((got = file_read_at(fd, bytes, READ_BYTES, at, &ignored)) > 0) {
+	while ((got = file_read_at(fd, bytes, size, at, &ignored)) > 0) {
 		EVP_DigestUpdate(ctx, bytes, (size_t)got);
 		at += got;
 	}

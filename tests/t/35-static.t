@@ -275,6 +275,59 @@ def access(server, prefix):
     site.end()
 
 
+def handing_over(server):
+    """A copy of the examples where each request passes the responder, which names the files."""
+    folder = place.new("examples")
+    shutil.copytree(ROOT + "/httpd-examples", folder)
+
+    def change(name, *changes):
+        with open(folder + "/" + name) as f:
+            text = f.read()
+        for pattern, new in changes:
+            text, n = re.subn(pattern, new, text, flags=re.M | re.S)
+            assert n > 0, (name, pattern)
+        with open(folder + "/" + name, "w") as f:
+            f.write(text)
+    if server == "nginx":
+        change("nginx-site.conf", (r"    # What the store holds is sent.*?(?=    # Everything else)", ""),
+               (r"^  #((?:location|  \S|\}).*?)$", r"  \1"))
+    elif server == "lighttpd":
+        change("lighttpd.conf", (r"# What the store holds is sent.*?(?=else \$HTTP\[\"url\"\] =~ \"\^\" \+ var.goproxy_path {)", ""),
+               (r"^  #, ", "  , "))
+    else:
+        change("apache-proxy.conf", (r"^#(XSendFile.*?)$", r"\1"),
+               (r"\A", "LoadModule xsendfile_module /usr/lib/apache2/modules/mod_xsendfile.so\n"))
+        open(folder + "/apache-static.conf", "w").close()
+    return folder + "/run"
+
+
+def sent_by_name(server):
+    """[server] sendfile: the responder says which file, the web server sends it."""
+    if server == "apache-proxy" and not os.path.exists("/usr/lib/apache2/modules/mod_xsendfile.so"):
+        tap.skip(server + ": X-Sendfile", "not installed: libapache2-mod-xsendfile")
+        return
+    what = server + ", sendfile"
+    way = "x-accel:/_goproxy" if server == "nginx" else "x-sendfile"
+    site = Site(server, run=handing_over(server), GOPROXY_SERVER_SENDFILE=way)
+    path = "/example.com/big/@v/v1.3.0.zip"
+    whole = fixture.ref(path)
+    site.warm(path, BASE + "mod")
+    a = site.get(path)
+    tap.eq((a.status, a.body == whole, a.content_length), (200, True, str(len(whole))), what + ": a zip comes whole")
+    tap.eq(a.cache_status, "goproxy.fcgi; hit", what + ": by way of the responder")
+    tap.ok("immutable" in a.cache_control and a.content_type == "application/zip", what + ": with its headers", a.headers)
+    tap.eq((a.x_sendfile, a.x_accel_redirect), ("", ""), what + ": nobody sees the file's name")
+    part = site.get(path, range="bytes=100-199")
+    tap.eq((part.status, part.body), (206, whole[100:200]), what + ": Range")
+    tap.eq(site.get(path, if_none_match=a.etag).status, 304, what + ": If-None-Match")
+    head = site.get(path, "HEAD")
+    tap.eq((head.status, head.content_length, head.body), (200, str(len(whole)), b""), what + ": HEAD")
+    tap.eq(site.get(BASE + "mod").body, fixture.ref(BASE + "mod"), what + ": small files are the responder's")
+    for hidden in ("/_goproxy/download" + path, "/_goproxy/audit.log", "/download" + path):
+        tap.ok(site.get(hidden).status >= 400, what + ": nobody gets %s" % hidden)
+    site.end()
+
+
 def tests_of(server, prefix):
     def test():
         if not webrun.installed(server):
@@ -307,5 +360,7 @@ for prefix in ("", "/goproxy"):
         names["test_%s at %s/" % (server, prefix)] = tests_of(server, prefix)
     for server in ("nginx", "lighttpd", "apache-proxy"):
         names["test_%s at %s/ with accounts" % (server, prefix)] = access_of(server, prefix)
+for server in ("nginx", "lighttpd", "apache-proxy"):
+    names["test_%s sends by name" % server] = (lambda name: lambda: sent_by_name(name))(server)
 wanted = [n for n in names if not sys.argv[1:] or any(a in n for a in sys.argv[1:])]
 tap.run({n: names[n] for n in wanted}, int(os.environ.get("JOBS", "4")))
