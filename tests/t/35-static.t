@@ -292,7 +292,7 @@ def handing_over(server):
         change("nginx-site.conf", (r"    # What the store holds is sent.*?(?=    # Everything else)", ""),
                (r"^  #((?:location|  \S|\}).*?)$", r"  \1"))
     elif server == "lighttpd":
-        change("lighttpd.conf", (r"# What the store holds is sent.*?(?=else \$HTTP\[\"url\"\] =~ \"\^\" \+ var.goproxy_path {)", ""),
+        change("lighttpd.conf", (r"  # What the store holds is sent.*?(?=  else \$HTTP\[\"url\"\] =~ \"\" {)", ""),
                (r"^  #, ", "  , "))
     else:
         change("apache-proxy.conf", (r"^#(XSendFile.*?)$", r"\1"),
