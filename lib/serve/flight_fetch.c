@@ -12,6 +12,9 @@
 #define RESERVE_MIN_BYTES   262144
 #define PUBLISH_INTERVAL_MS 10
 
+/* Objects that may wait for the disk: some 18 KB and a descriptor each. */
+#define COMMITS_MAX 256
+
 /* What will be refused isn't begun: its client is to read why. */
 static void stream_if_proven(struct flight *f)
 {
@@ -171,6 +174,7 @@ static void commit(void *arg)
 		audit_kept(f);
 	}
 	part_discard(f->home->store, &f->part);
+	atomic_fetch_sub(&f->home->commits, 1);
 	flight_read_ahead(f);
 	flight_end_proven(f);
 }
@@ -187,7 +191,10 @@ static void take_body(struct flight *f)
 	flight_set_proven(f, f->part.fd, f->part.write_bytes);
 	log_write(LOG_INFO, "%s: fetched %s from %s: %lld bytes in %lld ms", f->id, f->route.path,
 		  f->from, (long long)f->part.write_bytes, (long long)took_ms);
-	work_post(f->home->disk, commit, f);
+	if (atomic_fetch_add(&f->home->commits, 1) < COMMITS_MAX)
+		work_post(f->home->disk, commit, f);
+	else
+		commit(f); /* so that fetching is no quicker than the disk */
 }
 
 void flight_conclude(struct flight *f)

@@ -10,6 +10,7 @@
 #define SERVE_FLIGHT_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "gomod/modzip.h"
 #include "serve/flight.h"
@@ -72,6 +73,7 @@ struct flights {
 	pthread_mutex_t mutex;
 	struct flight *all;		      /* (m) */
 	struct flight *table[FLIGHT_TABLE_SIZE];     /* (m) */
+	atomic_int commits;		      /* that wait for the disk, or are at it */
 	int parked;			      /* (m) */
 	int ahead;			      /* (m) flights */
 	int64_t ahead_bytes;		      /* (m) of zips that are read ahead */

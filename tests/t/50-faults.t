@@ -6,11 +6,12 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 import zlib
 from harness import (Fixture, Pool, cgi, files_below, place, public_program, settings, slurp,
                      store_faults, tap,
-                     temp_files, unprivileged, wait_until, SLOW)
+                     temp_files, unprivileged, wait_until, PROGRAM, SLOW)
 
 fixture = Fixture()
 INFO, MOD, ZIP = ("/example.com/hello/@v/v1.0.0." + kind for kind in ("info", "mod", "zip"))
@@ -206,6 +207,39 @@ def test_store_vanishes():
     wait_until(is_gone, "the store to go")
     check_whole(pool.get(MOD), MOD, "store removed under a running pool: right answer")
     check_whole(pool.get(ZIP), ZIP, "store removed: a zip")
+    pool.stop()
+
+
+def test_slow_disk():
+    """What waits for the disk behind its answers is bounded: fetching becomes as slow as it is."""
+    if b"__asan_init" in slurp(PROGRAM):
+        tap.skip("a slow disk", "the sanitizer stands no preloaded library")
+        return
+    source, shim = place.file("""
+        #include <unistd.h>
+        #include <sys/syscall.h>
+        int fsync(int fd) { usleep(10000); return (int)syscall(SYS_fsync, fd); }
+        """, "shim.c"), place.new("shim.so")
+    subprocess.run([os.environ.get("CC", "gcc"), "-shared", "-fPIC", "-x", "c", "-o", shim, source], check=True)
+    up, store = fixture.mount(), place.new("store")
+    pool = Pool(settings(up, store, server_processes=1, sumdb_gosumdb="off"), wrap=("env", "LD_PRELOAD=" + shim))
+    worker = pool.workers()[0]
+    most = [0]
+    over = threading.Event()
+
+    def watch():
+        while not over.wait(0.01):
+            most[0] = max(most[0], len(os.listdir("/proc/%d/fd" % worker)))
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    paths = ["/example.com/small%d/@v/v1.0.0.mod" % n for n in range(1200)]
+    answers = [a for i in range(0, len(paths), 100) for a in pool.many(paths[i:i + 100])]
+    over.set()
+    watcher.join()
+    tap.eq({a.status for a in answers}, {200}, "a slow disk: all are answered")
+    tap.ok(200 < most[0] < 700, "a slow disk: at most 256 objects wait for it", "%d descriptors" % most[0])
+    wait_until(lambda: len([f for f in files_below(store + "/download") if f.endswith(".mod")]) == len(paths), "all to be kept", 60)
+    tap.ok(True, "a slow disk: all are kept in the end")
     pool.stop()
 
 
