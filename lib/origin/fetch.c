@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -15,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "origin/address.h"
+#include "origin/fetch_redirect.h"
 
 #define USER_AGENT	"goproxy.fcgi"
 #define EVENTS_MAX	64
@@ -143,56 +143,6 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose,
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* Does text, comma separated, name HOST or HOST:PORT? */
-static bool is_listed(const char *text, const char *host, const char *port)
-{
-	struct str rest = str_of(text), item;
-	char both[512];
-
-	snprintf(both, sizeof(both), "%s:%s", host, port);
-	while (str_cut(&rest, ',', &item)) {
-		item = str_trim(item);
-		if (str_is_equal_nocase(item, str_of(host)) ||
-		    str_is_equal_nocase(item, str_of(both)))
-			return true;
-	}
-	return false;
-}
-
-static bool is_url_at(const char *url, const char *host, const char *port)
-{
-	CURLU *u = curl_url();
-	char *name = NULL, *number = NULL;
-	bool is_same = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-		       curl_url_get(u, CURLUPART_HOST, &name, 0) == CURLUE_OK &&
-		       curl_url_get(u, CURLUPART_PORT, &number, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-		       strcasecmp(name, host) == 0 && strcmp(number, port) == 0;
-
-	curl_free(name);
-	curl_free(number);
-	curl_url_cleanup(u);
-	return is_same;
-}
-
-/* May this host lie at a private address? Those that the settings name may. */
-static bool is_host_trusted(const struct config *config, CURLU *u)
-{
-	char *host = NULL, *port = NULL;
-	bool is_trusted = false;
-
-	if (curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
-		is_trusted = is_listed(config->upstream.redirect_private, host, port);
-		for (size_t i = 0; !is_trusted && i < config->upstream.chain.n; i++)
-			is_trusted = is_url_at(config->upstream.chain.elements[i].url, host, port);
-		for (size_t i = 0; !is_trusted && i < config->sumdb.n; i++)
-			is_trusted = is_url_at(config->sumdb.databases[i].url, host, port);
-	}
-	curl_free(host);
-	curl_free(port);
-	return is_trusted;
-}
-
 static void set_limits(struct fetch_transfer *t)
 {
 	const struct config *config = t->fetch->config;
@@ -305,32 +255,6 @@ static void transfer_start(struct fetch *fetch, struct fetch_call *call)
 	curl_multi_add_handle(fetch->multi, t->easy);
 }
 
-static int check_hop(struct fetch_transfer *t, const char *url, bool *is_trusted)
-{
-	struct err *err = &t->answer.err;
-	char *scheme = NULL, *old = NULL;
-	CURLU *u = curl_url();
-	int rc = -1;
-
-	curl_easy_getinfo(t->easy, CURLINFO_SCHEME, &old);
-	if (!u || curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
-		err_set(err, ERR_BAD_UPSTREAM, "redirects to what isn't an http or https URL");
-	else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-		err_set(err, ERR_BAD_UPSTREAM,
-			"redirects to the scheme '%s', only http and https are followed", scheme);
-	else if (old && strcasecmp(old, "https") == 0 && strcmp(scheme, "http") == 0)
-		err_set(err, ERR_BAD_UPSTREAM, "redirects from https to http, which is refused");
-	else if (++t->redirects > FETCH_REDIRECTS_MAX)
-		err_set(err, ERR_BAD_UPSTREAM, "stopped after %d redirects", FETCH_REDIRECTS_MAX);
-	else
-		rc = 0;
-	*is_trusted = rc == 0 && is_host_trusted(t->fetch->config, u);
-	curl_free(scheme);
-	curl_url_cleanup(u);
-	return rc;
-}
-
 static bool has_environment_proxy(void)
 {
 	static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
@@ -345,15 +269,19 @@ static bool has_environment_proxy(void)
 /* Follow a redirect: true if the transfer goes on. */
 static bool follow(struct fetch_transfer *t)
 {
-	char *url = NULL;
+	char *url = NULL, *scheme = NULL, *hop;
 	bool is_trusted;
-	char *hop;
 
 	curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &url);
 	if (!url)
 		return false;
-	if (check_hop(t, url, &is_trusted) != 0)
+	curl_easy_getinfo(t->easy, CURLINFO_SCHEME, &scheme);
+	if (fetch_redirect_check(t->fetch->config, scheme, url, &is_trusted, &t->answer.err) != 0)
 		return false;
+	if (++t->redirects > FETCH_REDIRECTS_MAX) {
+		err_set(&t->answer.err, ERR_BAD_UPSTREAM, "stopped after %d redirects", FETCH_REDIRECTS_MAX);
+		return false;
+	}
 	hop = strdup(url);
 	curl_free(t->hop);
 	t->hop = hop;

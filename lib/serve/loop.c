@@ -1,8 +1,5 @@
-#include "serve/loop.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,56 +8,14 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/loop_internal.h"
 
 #define EVENTS_MAX	128
 #define HOUSEKEEPING_MS 250
-#define PEEK_BYTES	16384
-#define ACCEPT_LOOK_S	1
-#define ARRIVAL_MS	1
-#define DISK_SLOW_US	1000
-#define DISK_SLOW_MS	60000
-#define ACCEPT_PAUSE_US 50000
-
-/* An accepted connection whose request isn't complete yet. */
-struct connection {
-	int fd;
-	int64_t since_ms;
-	size_t whole_bytes; /* see is_complete() */
-	struct connection *next, *prev;
-	struct loop *loop; /* once handed to a worker */
-};
-
-struct loop {
-	const struct config *config;
-	struct work *work;
-	struct loop_hooks hooks;
-	int listen_fd;
-	int epoll_fd, wake_fd, signal_fd;
-	struct connection *connections;
-	struct http_request *streams;
-	atomic_int held;
-	atomic_bool has_broken;
-	atomic_bool must_tick;
-	atomic_bool is_stopping;
-	int threads_n;
-	pthread_t *threads; /* those that accept, in turn */
-	int64_t stop_at_ms, tick_at_ms, housekeeping_ms;
-
-	pthread_mutex_t turn_mutex; /* guards the two below */
-	pthread_cond_t has_turn;
-	int accepting, accepting_max;
-	atomic_llong disk_slow_until_ms; /* nobody steps aside for one that is quick */
-
-	pthread_mutex_t mutex; /* guards the three below */
-	struct connection *incomplete;
-	struct http_request *incoming;
-	struct http_source *poked;
-};
 
 /* What an epoll event belongs to is told by the low bits of its data. */
 enum { TAG_STREAM, TAG_CONNECTION, TAG_WAKE, TAG_SIGNAL };
@@ -74,7 +29,7 @@ static int watch(struct loop *loop, int op, int fd, uint32_t events, const void 
 	return epoll_ctl(loop->epoll_fd, op, fd, &event);
 }
 
-static void wake(struct loop *loop)
+void loop_wake(struct loop *loop)
 {
 	uint64_t one = 1;
 
@@ -85,7 +40,7 @@ static void wake(struct loop *loop)
 void loop_tick_soon(struct loop *loop)
 {
 	if (!atomic_exchange(&loop->must_tick, true))
-		wake(loop);
+		loop_wake(loop);
 }
 
 void loop_hold(struct loop *loop)
@@ -98,7 +53,7 @@ void loop_release(struct loop *loop)
 	/* Only who waits for the end wants to know. */
 	if (atomic_fetch_sub(&loop->held, 1) == 1 &&
 	    (loop->listen_fd < 0 || atomic_load(&loop->is_stopping)))
-		wake(loop);
+		loop_wake(loop);
 }
 
 bool loop_goes_on(const struct loop *loop)
@@ -133,7 +88,7 @@ void loop_settle(struct loop *loop, struct http_request *request, enum http_step
 	request->next = loop->incoming;
 	loop->incoming = request;
 	pthread_mutex_unlock(&loop->mutex);
-	wake(loop);
+	loop_wake(loop);
 }
 
 void loop_poke(struct loop *loop, struct http_source *source)
@@ -145,7 +100,7 @@ void loop_poke(struct loop *loop, struct http_source *source)
 	source->next_poked = loop->poked;
 	loop->poked = source;
 	pthread_mutex_unlock(&loop->mutex);
-	wake(loop);
+	loop_wake(loop);
 }
 
 /* Streams hang on the loop, and on their source, so that its news reach them. */
@@ -217,35 +172,6 @@ static void stream_step(struct loop *loop, struct http_request *r)
 		stream_end(loop, r, HTTP_BROKEN);
 }
 
-/*
- * Is the whole FastCGI request here? Then reading it blocks nobody. Up to
- * the end of its body, though nobody reads that: mod_proxy_fcgi answers
- * 503 if it is answered before it has sent the empty FCGI_STDIN record.
- * Longer requests than we look at are taken for complete. *whole_bytes: how
- * long it is if all of it is known to be here and nothing behind it, else 0.
- */
-static bool is_complete(int fd, size_t *whole_bytes, bool *is_closed)
-{
-	unsigned char bytes[PEEK_BYTES];
-	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
-
-	*whole_bytes = 0;
-	*is_closed = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-	for (ssize_t at = 0; at + 8 <= n;) {
-		size_t length = (size_t)bytes[at + 4] << 8 | bytes[at + 5];
-
-		if (bytes[at] != 1)
-			return true; /* not FastCGI: let the reader say so */
-		if (bytes[at + 1] == 5 && length == 0) { /* the end of FCGI_STDIN */
-			if (at + 8 + bytes[at + 6] == n && n < (ssize_t)sizeof(bytes))
-				*whole_bytes = (size_t)n;
-			return true;
-		}
-		at += (ssize_t)(8 + length + bytes[at + 6]);
-	}
-	return n == (ssize_t)sizeof(bytes);
-}
-
 static void connection_remove(struct loop *loop, struct connection *c)
 {
 	if (c->prev)
@@ -280,7 +206,7 @@ static void on_readable(struct loop *loop, struct connection *c)
 {
 	bool is_closed;
 
-	if (is_complete(c->fd, &c->whole_bytes, &is_closed)) {
+	if (loop_is_complete(c->fd, &c->whole_bytes, &is_closed)) {
 		connection_remove(loop, c);
 		work_post(loop->work, read_connection, c);
 	} else if (is_closed) {
@@ -345,132 +271,6 @@ static void take_incoming(struct loop *loop)
 	}
 }
 
-/* In an accepting thread: answer it here if its request is there already. */
-static void on_accepted(struct loop *loop, int fd)
-{
-	struct timeval timeout = { .tv_sec = loop->config->server.request_timeout_s };
-	struct pollfd arrival = { .fd = fd, .events = POLLIN };
-	struct connection *c;
-	size_t whole_bytes;
-	bool is_closed;
-
-	loop_hold(loop);
-	/* A server connects first and sends then: we are often quicker. */
-	poll(&arrival, 1, ARRIVAL_MS);
-	if (is_complete(fd, &whole_bytes, &is_closed) && whole_bytes > 0) {
-		loop->hooks.on_connection(loop->hooks.arg, fd, whole_bytes);
-		return;
-	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	c = mem_alloc(sizeof(*c));
-	*c = (struct connection){ .fd = fd, .since_ms = clock_now_ms(), .loop = loop };
-	pthread_mutex_lock(&loop->mutex);
-	c->next = loop->incomplete;
-	loop->incomplete = c;
-	pthread_mutex_unlock(&loop->mutex);
-	wake(loop);
-}
-
-/* Is the calling thread one of those that accept now? */
-static _Thread_local bool has_turn;
-
-void loop_step_aside(struct loop *loop)
-{
-	if (!has_turn || clock_now_ms() > atomic_load(&loop->disk_slow_until_ms))
-		return;
-	has_turn = false;
-	pthread_mutex_lock(&loop->turn_mutex);
-	loop->accepting--;
-	pthread_cond_signal(&loop->has_turn);
-	pthread_mutex_unlock(&loop->turn_mutex);
-}
-
-void loop_waited(struct loop *loop, int64_t since_us)
-{
-	int64_t now_us = clock_now_us();
-
-	if (now_us - since_us > DISK_SLOW_US)
-		atomic_store(&loop->disk_slow_until_ms, now_us / 1000 + DISK_SLOW_MS);
-}
-
-/* Wait until a thread is wanted that accepts; false if it is time to stop. */
-static bool take_turn(struct loop *loop)
-{
-	pthread_mutex_lock(&loop->turn_mutex);
-	while (loop->accepting >= loop->accepting_max && !atomic_load(&loop->is_stopping))
-		pthread_cond_wait(&loop->has_turn, &loop->turn_mutex);
-	has_turn = !atomic_load(&loop->is_stopping);
-	if (has_turn)
-		loop->accepting++;
-	pthread_mutex_unlock(&loop->turn_mutex);
-	return has_turn;
-}
-
-/* False if nothing can be accepted any more. */
-static bool accept_one(struct loop *loop)
-{
-	int fd = accept4(loop->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd >= 0) {
-		on_accepted(loop, fd);
-	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-		log_write(LOG_ERROR, "cannot accept: %s", strerror(errno));
-		usleep(ACCEPT_PAUSE_US);
-	} else if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED) {
-		log_write(LOG_ERROR, "cannot accept any more: %s", strerror(errno));
-		return false;
-	}
-	return true;
-}
-
-static void *accept_all(void *arg)
-{
-	struct loop *loop = arg;
-
-	while (take_turn(loop))
-		while (has_turn && !atomic_load(&loop->is_stopping))
-			if (!accept_one(loop))
-				return NULL;
-	return NULL;
-}
-
-static void on_wake_signal(int number)
-{
-	(void)number; /* accept4(2) ends with EINTR, that is all */
-}
-
-static void start_accepting(struct loop *loop)
-{
-	struct timeval timeout = { .tv_sec = ACCEPT_LOOK_S };
-	struct sigaction action = { .sa_handler = on_wake_signal };
-	int n = loop->listen_fd < 0 ? 0 : loop->config->server.threads;
-
-	/* Should the signal come just before accept4(2), this ends the wait. */
-	setsockopt(loop->listen_fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	sigaction(SIGUSR2, &action, NULL);
-	loop->accepting_max = (int)sysconf(_SC_NPROCESSORS_ONLN) / loop->config->server.processes;
-	if (loop->accepting_max < 1)
-		loop->accepting_max = 1;
-	loop->threads = mem_alloc((size_t)n * sizeof(*loop->threads));
-	for (; loop->threads_n < n; loop->threads_n++)
-		if (pthread_create(&loop->threads[loop->threads_n], NULL, accept_all, loop) != 0)
-			break;
-	if (n > 0 && loop->threads_n == 0)
-		log_write(LOG_ERROR, "cannot start a thread that accepts");
-}
-
-static void end_accepting(struct loop *loop)
-{
-	pthread_mutex_lock(&loop->turn_mutex);
-	pthread_cond_broadcast(&loop->has_turn);
-	pthread_mutex_unlock(&loop->turn_mutex);
-	for (int i = 0; i < loop->threads_n; i++)
-		pthread_kill(loop->threads[i], SIGUSR2);
-	for (int i = 0; i < loop->threads_n; i++)
-		pthread_join(loop->threads[i], NULL);
-	loop->threads_n = 0;
-}
-
 static void begin_stop(struct loop *loop)
 {
 	struct signalfd_siginfo info;
@@ -480,7 +280,7 @@ static void begin_stop(struct loop *loop)
 		return;
 	if (atomic_exchange(&loop->is_stopping, true))
 		return;
-	end_accepting(loop);
+	loop_end_accepting(loop);
 	/* The number stays taken; the socket is the others', if there are any. */
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd >= 0 && loop->listen_fd >= 0)
@@ -591,7 +391,7 @@ bool loop_run(struct loop *loop)
 	struct epoll_event events[EVENTS_MAX];
 	bool is_clean = true;
 
-	start_accepting(loop);
+	loop_start_accepting(loop);
 	while (!is_over(loop, &is_clean)) {
 		int n = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
 
