@@ -15,8 +15,8 @@ const struct config_option config_options[] = {
 	{ "server", "processes", CONFIG_NUMBER, AT(server.processes), 1, 64, "2",
 	  "Worker processes of \"goproxy.fcgi serve\". Two outlive the fall of one." },
 	{ "server", "threads", CONFIG_NUMBER, AT(server.threads), 1, 256, "8",
-	  "Threads of a worker that answer requests: as many as there are processors for it,\n"
-	  "the others while those wait for a disk. One that waits for an upstream needs none." },
+	  "Threads of a worker that answer requests: as many as it has processors, the others\n"
+	  "while those wait for a disk. A request that waits for an upstream needs none." },
 	{ "server", "prefix", CONFIG_PREFIX, AT(server.prefix), 0, 0, "",
 	  "The path below which the web server serves the proxy, such as /goproxy. Needed\n"
 	  "only where the server's SCRIPT_NAME and PATH_INFO can't tell." },
@@ -35,9 +35,9 @@ const struct config_option config_options[] = {
 	{ "server", "parked_max", CONFIG_NUMBER, AT(server.parked_max), 1, 1000000, "10000",
 	  "Requests of one process that may wait for upstreams at once; more get a 503." },
 	{ "server", "sendfile", CONFIG_SENDFILE, AT(server.sendfile), 0, 0, "",
-	  "Have the web server send kept files: by X-Accel-Redirect below an internal path of\n"
-	  "nginx, or by X-Sendfile of lighttpd and mod_xsendfile. Only if it is set up there\n"
-	  "as well. Not set: we send them. Not needed where it looks into the store first." },
+	  "Have the web server send kept files: by X-Accel-Redirect below an internal path\n"
+	  "of nginx, or by X-Sendfile of lighttpd and mod_xsendfile. Only if set up there as\n"
+	  "well. Not set: we send them. Not needed where it looks into the store first." },
 
 	{ "log", "level", CONFIG_LEVEL, AT(log.level), 0, 0, "info",
 	  "How much is written to the web server's error log: each level with those before\n"
@@ -86,11 +86,11 @@ const struct config_option config_options[] = {
 	  "needed and shared by HTTP/2; a low number lets hanging fetches hold up others." },
 	{ "upstream", "read_ahead", CONFIG_READ_AHEAD, AT(upstream.read_ahead), 0, 0, "off",
 	  "Who asks for an .info will mostly want more: fetch the .mod at once, or the .zip\n"
-	  "behind it, too. Of use with a distant upstream, if clients download what they look\n"
-	  "at; not by CGI." },
+	  "behind it, too. Of use with a distant upstream, if clients download what they\n"
+	  "look at; not by CGI." },
 	{ "upstream", "read_ahead_mb", CONFIG_NUMBER, AT(upstream.read_ahead_mb), 1, 100000, "64",
-	  "Megabytes of zips that a process reads ahead at once. What would be more, or doesn't\n"
-	  "tell its length, is fetched when somebody asks for it." },
+	  "Megabytes of zips that a process reads ahead at once. What would be more, or\n"
+	  "doesn't tell its length, is fetched when somebody asks for it." },
 
 	{ "sumdb", "gosumdb", CONFIG_SUMDB, AT(sumdb), 0, 0, "sum.golang.org",
 	  "The checksum database that every public module is checked against before it is\n"

@@ -9,7 +9,7 @@
  * what nobody has taken away is where nobody looks any more.
  *
  * Only what is asked for twice within a slot is put there. A time to live of
- * less than a slot leaves no room for it.
+ * less than a slot leaves hardly any room for it.
  */
 #ifndef STATE_FRESH_H
 #define STATE_FRESH_H
