@@ -183,6 +183,15 @@ static struct pool_block *block_new(size_t size)
 	return block;
 }
 
+uint64_t str_hash(struct str s)
+{
+	uint64_t sum = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < s.n; i++)
+		sum = (sum ^ (unsigned char)s.p[i]) * 0x100000001b3ULL;
+	return sum;
+}
+
 struct pool *pool_new(void)
 {
 	struct pool_block *block = block_new(POOL_BLOCK_BYTES);

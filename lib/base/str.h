@@ -52,6 +52,9 @@ bool str_cut(struct str *rest, char separator, struct str *piece);
 /* A decimal number without sign, blanks or overflow; false if it isn't one. */
 bool str_to_u64(struct str s, uint64_t *value);
 
+/* FNV-1a, 64 bits: for tables and torn records; guards against nothing else. */
+uint64_t str_hash(struct str s);
+
 /*
  * A pool: bytes that live until pool_free(). Not safe for threads at once.
  * pool_new() never returns NULL.

@@ -77,11 +77,7 @@ static int check_lookup(struct question *q, struct str message, struct str modul
 
 static struct kept_lookup *place_of(struct sumdb *db, const char *file)
 {
-	uint32_t sum = 2166136261U; /* FNV-1a */
-
-	for (; *file; file++)
-		sum = (sum ^ (unsigned char)*file) * 16777619U;
-	return &db->lookups[sum % LOOKUPS_KEPT];
+	return &db->lookups[str_hash(str_of(file)) % LOOKUPS_KEPT];
 }
 
 static void keep_lookup(struct sumdb *db, const char *file, struct str message)

@@ -16,11 +16,7 @@
 
 static size_t row_of(const char *key)
 {
-	uint64_t sum = 0xcbf29ce484222325ULL; /* FNV-1a */
-
-	for (; *key; key++)
-		sum = (sum ^ (unsigned char)*key) * 0x100000001b3ULL;
-	return (size_t)sum & (FLIGHT_TABLE_SIZE - 1);
+	return (size_t)str_hash(str_of(key)) & (FLIGHT_TABLE_SIZE - 1);
 }
 
 static struct flight *find_flight(struct flights *flights, const char *key)

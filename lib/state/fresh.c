@@ -13,13 +13,16 @@
 
 #define ASKED_SIZE 1024 /* a power of two */
 
+/* Above the bits that choose the place: a key keeps its place from slot to slot. */
+#define SLOT_STRIDE (2ULL * ASKED_SIZE)
+
 static const struct str mutable_part = STR("mutable/");
 
 struct fresh {
 	struct store *store;
 	int ttl_s;
 	/* By hash of key and slot: asked for once, or published. Collisions cost a link. */
-	atomic_uint asked[ASKED_SIZE];
+	atomic_ullong asked[ASKED_SIZE];
 };
 
 struct fresh *fresh_new(struct store *store, int ttl_s)
@@ -50,21 +53,19 @@ static bool outlives_slot(const struct fresh *fresh, time_t mtime, int64_t slot)
 bool fresh_is_wanted(struct fresh *fresh, const char *key, time_t mtime)
 {
 	int64_t slot = slot_of(time(NULL));
-	uint32_t sum = 0x811c9dc5U ^ (uint32_t)slot; /* FNV-1a */
-	atomic_uint *asked;
-	unsigned int was;
+	uint64_t once, was;
+	atomic_ullong *asked;
 
 	if (!outlives_slot(fresh, mtime, slot))
 		return false;
-	for (; *key; key++)
-		sum = (sum ^ (unsigned char)*key) * 0x01000193U;
-	asked = &fresh->asked[sum & (ASKED_SIZE - 1)];
-	/* The lowest bit, which the place tells, says that it is published. */
+	/* The lowest bit says that it is published. */
+	once = (str_hash(str_of(key)) ^ (uint64_t)slot * SLOT_STRIDE) & ~1ULL;
+	asked = &fresh->asked[(once >> 1) & (ASKED_SIZE - 1)];
 	was = atomic_load_explicit(asked, memory_order_relaxed);
-	if (was == (sum | 1))
+	if (was == (once | 1))
 		return false;
-	atomic_store_explicit(asked, was == (sum & ~1U) ? sum | 1 : sum & ~1U, memory_order_relaxed);
-	return was == (sum & ~1U);
+	atomic_store_explicit(asked, was == once ? once | 1 : once, memory_order_relaxed);
+	return was == once;
 }
 
 void fresh_publish(struct fresh *fresh, const char *key)

@@ -185,6 +185,15 @@ static void test_mem(void **state)
 	free(bytes);
 }
 
+/* Of the FNV reference code's test vectors (draft-eastlake-fnv, C). */
+static void test_hash(void **state)
+{
+	(void)state;
+	assert_true(str_hash(STR("")) == 0xcbf29ce484222325ULL);
+	assert_true(str_hash(STR("a")) == 0xaf63dc4c8601ec8cULL);
+	assert_true(str_hash(STR("foobar")) == 0x85944171f73967e8ULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +201,7 @@ int main(void)
 		cmocka_unit_test(test_parts),	cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_number),	cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_buf),	cmocka_unit_test(test_mem),
+		cmocka_unit_test(test_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
