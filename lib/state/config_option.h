@@ -64,6 +64,9 @@ const char *config_nearest_env(struct pool *pool, struct str name);
 int config_value_set(struct config *config, const struct config_option *option,
 		     struct str text, struct err *err);
 
+/* The place of text among names, in any case, or -1. */
+int config_find_name(struct str text, const char *const *names, size_t n);
+
 /* Put together what several options of [sumdb] say; after all of them are set. */
 void config_sumdb_finish(struct config *config);
 

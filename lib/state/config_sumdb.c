@@ -13,7 +13,6 @@
 #define TOOLCHAIN_DATABASE "sum.golang.org"
 
 static const char *const policy_names[] = { "require", "allow", "deny" };
-static const char *const unreachable_names[] = { "fail", "pin" };
 
 static int refuse(const struct config_option *option, struct pool *pool, struct str text,
 		  struct err *err)
@@ -179,15 +178,6 @@ static int set_patterns(struct config *config, const struct config_option *optio
 	return rc;
 }
 
-/* Which of the names it is, or -1. */
-static int find_name(const char *const *names, size_t n, struct str text)
-{
-	for (size_t i = 0; i < n; i++)
-		if (str_is_equal_nocase(text, str_of(names[i])))
-			return (int)i;
-	return -1;
-}
-
 static int set_policy(struct config *config, const struct config_option *option, struct str text,
 		      struct err *err)
 {
@@ -198,8 +188,8 @@ static int set_policy(struct config *config, const struct config_option *option,
 	while (text.n > 0 && str_cut(&text, ',', &item)) {
 		long at = str_find_last(item, '=');
 		struct str pattern = str_trim(str_head(item, at < 0 ? 0 : (size_t)at));
-		int word = find_name(policy_names, ARRAY_LEN(policy_names),
-				     str_trim(str_skip(item, (size_t)(at + 1))));
+		int word = config_find_name(str_trim(str_skip(item, (size_t)(at + 1))), policy_names,
+					    ARRAY_LEN(policy_names));
 
 		if (str_trim(item).n == 0)
 			continue;
@@ -218,8 +208,6 @@ static int set_policy(struct config *config, const struct config_option *option,
 int config_sumdb_set(struct config *config, const struct config_option *option, struct str text,
 		     struct err *err)
 {
-	int word;
-
 	switch (option->type) {
 	case CONFIG_SUMDB:
 		return set_gosumdb(config, option, text, err);
@@ -227,14 +215,8 @@ int config_sumdb_set(struct config *config, const struct config_option *option, 
 		return set_sumdbs(config, text, &config->sumdb.databases_option, err);
 	case CONFIG_PATTERNS:
 		return set_patterns(config, option, text, err);
-	case CONFIG_POLICY:
-		return set_policy(config, option, text, err);
 	default:
-		word = find_name(unreachable_names, ARRAY_LEN(unreachable_names), text);
-		if (word < 0)
-			return refuse(option, config->pool, text, err);
-		config->sumdb.unreachable = (enum config_unreachable)word;
-		return 0;
+		return set_policy(config, option, text, err);
 	}
 }
 
@@ -264,13 +246,10 @@ void config_sumdb_print(const struct config *config, const struct config_option 
 	case CONFIG_SUMDBS:
 		print_list(&config->sumdb.databases_option, buf);
 		break;
-	case CONFIG_POLICY:
+	default:
 		for (size_t i = 0; i < config->sumdb.policy_n; i++)
 			buf_printf(buf, "%s%s=%s", i > 0 ? "," : "", config->sumdb.policy[i].pattern,
 				   policy_names[config->sumdb.policy[i].policy]);
-		break;
-	default:
-		buf_add(buf, str_of(unreachable_names[config->sumdb.unreachable]));
 	}
 }
 

@@ -25,6 +25,22 @@ static const char *const read_ahead_names[] = {
 	[CONFIG_AHEAD_ZIP] = "zip",
 };
 
+static const char *const unreachable_names[] = { [CONFIG_FAIL] = "fail", [CONFIG_PIN] = "pin" };
+
+/* The types whose field is an enum. */
+static struct {
+	const char *const *names;
+	size_t n;
+} const enums[] = {
+	[CONFIG_LEVEL] = { level_names, ARRAY_LEN(level_names) },
+	[CONFIG_READ_AHEAD] = { read_ahead_names, ARRAY_LEN(read_ahead_names) },
+	[CONFIG_UNREACHABLE] = { unreachable_names, ARRAY_LEN(unreachable_names) },
+};
+
+_Static_assert(sizeof(enum log_level) == sizeof(int) && sizeof(enum config_read_ahead) == sizeof(int) &&
+		       sizeof(enum config_unreachable) == sizeof(int),
+	       "set_enum() writes any of them");
+
 static void *field_of(struct config *config, const struct config_option *option)
 {
 	return (char *)config + option->offset;
@@ -148,8 +164,7 @@ static int set_hosts(struct config *config, const struct config_option *option, 
 	return 0;
 }
 
-/* The place of text among names, or -1. */
-static int find_name(struct str text, const char *const *names, size_t n)
+int config_find_name(struct str text, const char *const *names, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (str_is_equal_nocase(text, str_of(names[i])))
@@ -157,25 +172,14 @@ static int find_name(struct str text, const char *const *names, size_t n)
 	return -1;
 }
 
-static int set_level(struct config *config, const struct config_option *option, struct str text,
-		     struct err *err)
+static int set_enum(struct config *config, const struct config_option *option, struct str text,
+		    struct err *err)
 {
-	int level = find_name(text, level_names, ARRAY_LEN(level_names));
+	int value = config_find_name(text, enums[option->type].names, enums[option->type].n);
 
-	if (level < 0)
+	if (value < 0)
 		return refuse(option, text, err);
-	config->log.level = (enum log_level)level;
-	return 0;
-}
-
-static int set_read_ahead(struct config *config, const struct config_option *option, struct str text,
-			  struct err *err)
-{
-	int ahead = find_name(text, read_ahead_names, ARRAY_LEN(read_ahead_names));
-
-	if (ahead < 0)
-		return refuse(option, text, err);
-	config->upstream.read_ahead = (enum config_read_ahead)ahead;
+	memcpy(field_of(config, option), &value, sizeof(value));
 	return 0;
 }
 
@@ -278,13 +282,13 @@ int config_value_set(struct config *config, const struct config_option *option, 
 	case CONFIG_HOSTS:
 		return set_hosts(config, option, text, err);
 	case CONFIG_LEVEL:
-		return set_level(config, option, text, err);
+	case CONFIG_READ_AHEAD:
+	case CONFIG_UNREACHABLE:
+		return set_enum(config, option, text, err);
 	case CONFIG_LISTEN:
 		return set_listen(config, option, text, err);
 	case CONFIG_CHAIN:
 		return set_chain(config, text, err);
-	case CONFIG_READ_AHEAD:
-		return set_read_ahead(config, option, text, err);
 	case CONFIG_SENDFILE:
 		return set_sendfile(config, option, text, err);
 	default:
@@ -302,10 +306,9 @@ void config_value_print(const struct config *config, size_t i, struct buf *buf)
 		buf_printf(buf, "%d", *(const int *)field);
 		break;
 	case CONFIG_LEVEL:
-		buf_add(buf, str_of(level_names[config->log.level]));
-		break;
 	case CONFIG_READ_AHEAD:
-		buf_add(buf, str_of(read_ahead_names[config->upstream.read_ahead]));
+	case CONFIG_UNREACHABLE:
+		buf_add(buf, str_of(enums[option->type].names[*(const int *)field]));
 		break;
 	case CONFIG_CHAIN:
 		chain_print(&config->upstream.chain, buf);
@@ -313,7 +316,6 @@ void config_value_print(const struct config *config, size_t i, struct buf *buf)
 	case CONFIG_SUMDB:
 	case CONFIG_SUMDBS:
 	case CONFIG_POLICY:
-	case CONFIG_UNREACHABLE:
 		config_sumdb_print(config, option, buf);
 		break;
 	default:
