@@ -1,6 +1,5 @@
 #include "base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -167,6 +166,18 @@ int file_open_read_now(int dirfd, const char *path, struct stat *st)
 		return FILE_NOT_NOW;
 	}
 	return fd == -1 ? FILE_NOT_NOW : fd;
+}
+
+int file_dir_list(int dirfd, const char *path, DIR **dir, struct err *err)
+{
+	int fd = file_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0, err);
+
+	*dir = fd < 0 ? NULL : fdopendir(fd);
+	if (fd < 0 || *dir)
+		return fd;
+	err_errno(err, "cannot list '%s'", path);
+	close(fd);
+	return -1;
 }
 
 int file_read_all(int dirfd, const char *path, size_t max_bytes,

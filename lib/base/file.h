@@ -9,6 +9,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <dirent.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -43,6 +44,12 @@ int file_open_read(int dirfd, const char *path, struct stat *st,
  * in memory as far as can be told, or at any error.
  */
 int file_open_read_now(int dirfd, const char *path, struct stat *st);
+
+/*
+ * Open a directory for readdir(3). Returns its descriptor, which belongs to
+ * *dir, and closedir(3) is the caller's; or FILE_ABSENT or -1, and *dir is NULL.
+ */
+int file_dir_list(int dirfd, const char *path, DIR **dir, struct err *err);
 
 /*
  * Read a whole file of at most max_bytes into the pool.

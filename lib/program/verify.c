@@ -164,8 +164,8 @@ static void wait_for_all(struct verify *v)
 static void walk(struct verify *v, const char *path, bool is_sumdb, bool is_counting, int depth)
 {
 	struct err err = { 0 };
-	int fd = file_open(v->dirfd, path, O_RDONLY | O_DIRECTORY, 0, &err);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir;
+	int fd = file_dir_list(v->dirfd, path, &dir, &err);
 	bool is_versions = str_has_suffix(str_of(path), STR("/@v"));
 	struct dirent *entry;
 	struct stat st;

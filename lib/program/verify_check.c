@@ -166,12 +166,12 @@ static int compare_names(const void *a, const void *b)
 static size_t list_versions(struct verify *v, struct pool *pool, const char *path, const char ***names)
 {
 	struct err err = { 0 };
-	int fd = file_open(v->dirfd, path, O_RDONLY | O_DIRECTORY, 0, &err);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir;
 	size_t n = 0, room = 0, unique = 0;
 	struct dirent *entry;
 
 	*names = NULL;
+	file_dir_list(v->dirfd, path, &dir, &err);
 	while (dir && (entry = readdir(dir)) != NULL) {
 		struct str name = str_of(entry->d_name);
 

@@ -26,8 +26,8 @@ static bool is_there(struct verify *v, const char *key)
 static void add_quarantined(struct verify *v, const char *path, int depth)
 {
 	struct err err = { 0 };
-	int fd = file_open(v->dirfd, path, O_RDONLY | O_DIRECTORY, 0, &err);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir;
+	int fd = file_dir_list(v->dirfd, path, &dir, &err);
 	struct dirent *entry;
 	struct stat st;
 

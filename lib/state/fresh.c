@@ -97,11 +97,12 @@ void fresh_sweep(struct fresh *fresh)
 {
 	int dirfd = store_dirfd(fresh->store);
 	struct err err = { 0 };
-	int fd = dirfd < 0 ? -1 : file_open(dirfd, "fresh", O_RDONLY | O_DIRECTORY, 0, &err);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = NULL;
 	struct dirent *entry;
 	char path[NAME_MAX + 8];
 
+	if (dirfd >= 0)
+		file_dir_list(dirfd, "fresh", &dir, &err);
 	while (dir && (entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] == '.' || !is_over(entry->d_name, slot_of(time(NULL))))
 			continue;
@@ -111,6 +112,4 @@ void fresh_sweep(struct fresh *fresh)
 	}
 	if (dir)
 		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
 }

@@ -496,17 +496,14 @@ void part_sweep(struct store *store, int age_s)
 	/* Of its own: by the store's descriptor our own locks would not be seen. */
 	int lock_fd = store_dirfd(store) < 0 ? -1
 					     : file_open(store_dirfd(store), "lock", O_RDWR, 0, &ignored);
-	int fd = lock_fd < 0 ? -1
-			     : file_open(store_dirfd(store), "tmp", O_RDONLY | O_DIRECTORY, 0, &ignored);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir = NULL;
+	int fd = lock_fd < 0 ? -1 : file_dir_list(store_dirfd(store), "tmp", &dir, &ignored);
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)) != NULL)
 		sweep_file(fd, entry->d_name, age_s, lock_fd);
 	if (dir)
 		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
 	if (lock_fd >= 0)
 		close(lock_fd); /* and with it the locks that were taken */
 }

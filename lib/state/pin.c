@@ -53,16 +53,13 @@ struct list {
 static void list_below(struct list *list, const char *path, int depth)
 {
 	struct err err = { 0 };
-	int fd = file_open(list->dirfd, path, O_RDONLY | O_DIRECTORY, 0, &err);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir;
+	int fd = file_dir_list(list->dirfd, path, &dir, &err);
 	struct dirent *entry;
 	struct stat st;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return;
-	}
 	while (list->n < list->max && (entry = readdir(dir)) != NULL) {
 		const char *below = pool_printf(list->pool, "%s/%s", path, entry->d_name).p;
 

@@ -397,15 +397,12 @@ static void sweep_file(int dirfd, const char *name, int age_s)
 static void sweep_dir(int dirfd, const char *path, int age_s)
 {
 	struct err err = { 0 };
-	int fd = file_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0, &err);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *dir;
+	int fd = file_dir_list(dirfd, path, &dir, &err);
 	struct dirent *entry;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return;
-	}
 	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] != '.')
 			sweep_file(fd, entry->d_name, age_s);
