@@ -572,7 +572,6 @@ static void wake(struct fetch *fetch)
  */
 static bool start_here(struct fetch *fetch, struct fetch_call *call)
 {
-	int64_t until_ms;
 	int running = 0;
 	bool must_wake;
 
@@ -583,9 +582,8 @@ static bool start_here(struct fetch *fetch, struct fetch_call *call)
 	transfer_start(fetch, call);
 	fetch->timer_ms = -1;
 	curl_multi_socket_action(fetch->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	until_ms = fetch->sleeps_until_ms;
 	must_wake = running < fetch->transfers_n ||
-		    (until_ms == INT64_MAX ? true : clock_now_ms() + wait_ms(fetch) < until_ms);
+		    clock_now_ms() + wait_ms(fetch) < fetch->sleeps_until_ms;
 	pthread_mutex_unlock(&fetch->driving);
 	if (must_wake)
 		wake(fetch);

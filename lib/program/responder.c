@@ -138,10 +138,10 @@ int responder_open(struct responder *r, const struct config *config, int listen_
 	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->sumdbs, r->work,
 				       r->disk);
 	r->proxy.disk = r->disk;
-	if (listen_fd >= 0)
+	if (listen_fd >= 0) {
 		r->proxy.fresh = fresh_new(r->store, config->cache.list_ttl_s);
-	if (listen_fd >= 0)
 		r->recheck = recheck_new(&r->answer, r->store, r->sumdbs, r->proxy.flights, r->disk);
+	}
 	r->sweep_at_ms = clock_now_ms() + (listen_fd < 0 ? SWEEP_INTERVAL_MS : 1000);
 	return 0;
 }

@@ -2,9 +2,9 @@
  * flight_internal.h - what the parts of flight share; nobody else's business.
  *
  * flight.c: the table, requests, deadlines. flight_fetch.c: the holder, who
- * fetches, checks and commits. flight_ahead.c: before anybody asks. flight_prove.c: what checksum databases say.
- * flight_follow.c: who follows another process. flight_end.c: how requests
- * leave a flight, and how it ends.
+ * fetches, checks and commits. flight_ahead.c: before anybody asks.
+ * flight_prove.c: what checksum databases say. flight_follow.c: who follows
+ * another process. flight_end.c: how requests leave a flight, and how it ends.
  */
 #ifndef SERVE_FLIGHT_INTERNAL_H
 #define SERVE_FLIGHT_INTERNAL_H

@@ -427,7 +427,7 @@ struct loop *loop_new(const struct config *config, struct work *work, int listen
 	loop->listen_fd = listen_fd;
 	pthread_mutex_init(&loop->mutex, NULL);
 	pthread_mutex_init(&loop->turn_mutex, NULL);
-	pthread_cond_init(&loop->has_turn, NULL);
+	pthread_cond_init(&loop->turn_is_free, NULL);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	loop->signal_fd = open_signals();
@@ -451,6 +451,6 @@ void loop_free(struct loop *loop)
 	close(loop->signal_fd);
 	pthread_mutex_destroy(&loop->mutex);
 	pthread_mutex_destroy(&loop->turn_mutex);
-	pthread_cond_destroy(&loop->has_turn);
+	pthread_cond_destroy(&loop->turn_is_free);
 	free(loop);
 }

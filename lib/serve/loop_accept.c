@@ -76,7 +76,7 @@ void loop_step_aside(struct loop *loop)
 	has_turn = false;
 	pthread_mutex_lock(&loop->turn_mutex);
 	loop->accepting--;
-	pthread_cond_signal(&loop->has_turn);
+	pthread_cond_signal(&loop->turn_is_free);
 	pthread_mutex_unlock(&loop->turn_mutex);
 }
 
@@ -93,7 +93,7 @@ static bool take_turn(struct loop *loop)
 {
 	pthread_mutex_lock(&loop->turn_mutex);
 	while (loop->accepting >= loop->accepting_max && !atomic_load(&loop->is_stopping))
-		pthread_cond_wait(&loop->has_turn, &loop->turn_mutex);
+		pthread_cond_wait(&loop->turn_is_free, &loop->turn_mutex);
 	has_turn = !atomic_load(&loop->is_stopping);
 	if (has_turn)
 		loop->accepting++;
@@ -157,7 +157,7 @@ void loop_start_accepting(struct loop *loop)
 void loop_end_accepting(struct loop *loop)
 {
 	pthread_mutex_lock(&loop->turn_mutex);
-	pthread_cond_broadcast(&loop->has_turn);
+	pthread_cond_broadcast(&loop->turn_is_free);
 	pthread_mutex_unlock(&loop->turn_mutex);
 	for (int i = 0; i < loop->threads_n; i++)
 		pthread_kill(loop->threads[i], SIGUSR2);

@@ -15,7 +15,7 @@
 struct connection {
 	int fd;
 	int64_t since_ms;
-	size_t whole_bytes; /* see is_complete() */
+	size_t whole_bytes; /* see loop_is_complete() */
 	struct connection *next, *prev;
 	struct loop *loop; /* once handed to a worker */
 };
@@ -36,10 +36,11 @@ struct loop {
 	pthread_t *threads; /* those that accept, in turn */
 	int64_t stop_at_ms, tick_at_ms, housekeeping_ms;
 
-	pthread_mutex_t turn_mutex; /* guards the two below */
-	pthread_cond_t has_turn;
-	int accepting, accepting_max;
 	atomic_llong disk_slow_until_ms; /* nobody steps aside for one that is quick */
+
+	pthread_mutex_t turn_mutex; /* guards accepting */
+	pthread_cond_t turn_is_free;
+	int accepting, accepting_max; /* threads */
 
 	pthread_mutex_t mutex; /* guards the three below */
 	struct connection *incomplete;
