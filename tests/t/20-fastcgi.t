@@ -716,15 +716,17 @@ def test_renewed_before_it_expires():
 
 def test_renewal_fails():
     path = "/example.com/hello/@v/list"
+    gone = "/example.com/multi/@v/list"  # a list of its own: the other's renewals go on for a while
     up, store, pool = fresh(cache_list_ttl_s=60)
     first = pool.get(path)
+    pool.get(gone)
     age(store, path, 50)
+    age(store, gone, 50)
     up.set(".*", status=500)
     tap.eq((pool.get(path).status, pool.get(path).body), (200, first.body), "a renewal that fails harms nobody")
     wait_until(lambda: up.count(path) > 1, "the renewal")
     up.set(".*", status=404)
-    age(store, path, 50)
-    wait_until(lambda: pool.get(path).status == 404, "a renewal's 404 to count")
+    wait_until(lambda: pool.get(gone).status == 404, "a renewal's 404 to count")
     pool.stop()
 
 
