@@ -691,7 +691,9 @@ def age(store, path, age_s):
     """Make a list as old as that, once it is kept."""
     name = store + "/mutable" + path
     wait_until(lambda: os.path.exists(name) and not temp_files(store), path + " to be kept")
-    os.utime(name, (time.time() - age_s, time.time() - age_s))
+    # time(2), by which its age is told, lags behind this clock by some ms.
+    then = int(time.time() - 0.02) - age_s
+    os.utime(name, (then, then))
 
 
 def test_renewed_before_it_expires():
