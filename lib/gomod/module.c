@@ -178,8 +178,17 @@ bool module_has_valid_major(struct str path, struct str *prefix,
 	return true;
 }
 
+/* What stands behind the separator, without gopkg.in's "-unstable". */
+static struct str stable_major(struct str path_major)
+{
+	if (str_has_prefix(path_major, STR(".v")) &&
+	    str_has_suffix(path_major, unstable))
+		path_major.n -= unstable.n;
+	return str_skip(path_major, 1);
+}
+
 /* module.CheckPathMajor. */
-static bool has_major(struct str version, struct str path_major)
+bool module_matches_major(struct str version, struct str path_major)
 {
 	struct str major = version_major(version);
 
@@ -188,13 +197,20 @@ static bool has_major(struct str version, struct str path_major)
 		       str_is_equal(major, STR("v1")) ||
 		       str_is_equal(version_build(version),
 				    STR("+incompatible"));
-	if (path_major.p[0] == '.' && str_has_suffix(path_major, unstable))
-		path_major.n -= unstable.n;
+	if (path_major.p[0] != '.' && path_major.p[0] != '/')
+		return false;
 	/* Old pseudo-versions of gopkg.in/NAME.v1 were made as v0.0.0-. */
-	if (str_has_prefix(version, STR("v0.0.0-")) &&
-	    str_is_equal(path_major, STR(".v1")))
+	if (str_has_prefix(version, STR("v0.0.0-")) && path_major.p[0] == '.' &&
+	    str_is_equal(stable_major(path_major), STR("v1")))
 		return true;
-	return str_is_equal(major, str_skip(path_major, 1));
+	return str_is_equal(major, stable_major(path_major));
+}
+
+struct str module_major_prefix(struct str path_major)
+{
+	struct str major = stable_major(path_major);
+
+	return str_is_equal(major, version_major(major)) ? major : STR("");
 }
 
 int module_check(struct str path, struct str version, struct err *err)
@@ -208,7 +224,7 @@ int module_check(struct str path, struct str version, struct err *err)
 			       "invalid version '%s': not a semantic version",
 			       path_quote(version).text);
 	module_has_valid_major(path, &prefix, &path_major);
-	if (has_major(version, path_major))
+	if (module_matches_major(version, path_major))
 		return 0;
 	needed = path_major.n > 0 ? str_skip(path_major, 1) : STR("v0 or v1");
 	return err_set(err, ERR_BAD_REQUEST,

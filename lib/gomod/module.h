@@ -78,6 +78,19 @@ bool module_has_valid_major(struct str path, struct str *prefix,
 int module_check(struct str path, struct str version, struct err *err);
 
 /*
+ * module.MatchPathMajor: whether the version may be one of a module whose
+ * path ends in path_major, as module_has_valid_major() gives it.
+ */
+bool module_matches_major(struct str version, struct str path_major);
+
+/*
+ * module.PathMajorPrefix: what that module's versions and tags begin with,
+ * "v2" for "/v2", as a piece of path_major. Empty for an empty one, which
+ * stands for v0 and v1, and for what isn't a path_major.
+ */
+struct str module_major_prefix(struct str path_major);
+
+/*
  * module.MatchPrefixPatterns: whether the first elements of path, as many as
  * the pattern has, match one of the patterns: "example.com,*.corp/team".
  *

@@ -175,6 +175,18 @@ struct str version_build(struct str version)
 	return parse(version, &parts) ? parts.build : STR("");
 }
 
+struct str version_canonical(struct pool *pool, struct str version)
+{
+	struct parts parts;
+
+	if (!parse(version, &parts))
+		return STR("");
+	if (!parts.is_short)
+		return str_head(version, version.n - parts.build.n);
+	return pool_printf(pool, "v%.*s.%.*s.0", STR_ARG(parts.number[0]),
+			   STR_ARG(parts.number[1]));
+}
+
 static int sign_of(int order)
 {
 	return (order > 0) - (order < 0);

@@ -8,6 +8,8 @@
 #ifndef GOMOD_VERSION_H
 #define GOMOD_VERSION_H
 
+#include <time.h>
+
 #include "base/err.h"
 #include "base/str.h"
 
@@ -45,6 +47,50 @@ bool version_is_query(struct str version);
 struct str version_major(struct str version);
 struct str version_prerelease(struct str version);
 struct str version_build(struct str version);
+
+/*
+ * semver.Canonical: "v1.2" becomes "v1.2.0", and a build suffix is dropped,
+ * "+incompatible" as well. A piece of version or owned by the pool; empty if
+ * the version is not valid.
+ */
+struct str version_canonical(struct pool *pool, struct str version);
+
+/*
+ * What a pseudo-version was made from: module.PseudoVersionBase, ...Time and
+ * ...Rev.
+ */
+struct version_pseudo {
+	struct str base; /* the tag before it, "v1.2.3+incompatible"; or empty */
+	time_t time;	 /* of the commit */
+	struct str rev;	 /* of the commit, as written: usually 12 hex digits */
+};
+
+/*
+ * Take a pseudo-version apart.
+ *
+ * pool     owns the bytes of pseudo->base; rev is a piece of version
+ * pseudo   out; left as it was on error
+ * err      ERR_BAD_REQUEST: it isn't one, its time can't be, or its base
+ *          can't be (one of the three functions refuses it)
+ *
+ * Returns 0, or -1 with *err set.
+ */
+int version_pseudo_parse(struct pool *pool, struct str version,
+			 struct version_pseudo *pseudo, struct err *err);
+
+/*
+ * module.PseudoVersion: the version of a commit.
+ *
+ * major  "v2"; empty: "v0". Counts only if older is empty or not valid
+ * older  the nearest tag before the commit, or empty
+ * time   of the commit
+ * rev    the first 12 digits of its hash
+ *
+ * Returns it, owned by the pool; empty if the year has not four digits (Go
+ * makes one then which is no pseudo-version).
+ */
+struct str version_pseudo_make(struct pool *pool, struct str major,
+			       struct str older, time_t time, struct str rev);
 
 /*
  * semver.Compare: -1, 0 or +1. An invalid version is less than a valid one,

@@ -79,7 +79,23 @@ func pairLine(o output, p, v string) error {
 	return err
 }
 
+// As they stand at the end of paths; the last ones never do.
+var majorOf = []string{"", "/v2", "/v3", "/v10", "/v1", "/v0", ".v0", ".v1", ".v2", ".v1-unstable", ".v2-unstable", ".v0-unstable",
+	"/v2-unstable"}
+
+func majors(o output) {
+	for _, m := range majorOf {
+		for _, v := range append(append([]string{}, versionOf...), versionList...) {
+			o.line("major", v, m, module.MatchPathMajor(v, m))
+		}
+		if m != "/v2-unstable" { // which PathMajorPrefix panics at
+			o.line("prefix", m, module.PathMajorPrefix(m))
+		}
+	}
+}
+
 func modules(o output) {
+	majors(o)
 	for _, p := range modulePaths() {
 		checkLine(o, p)
 		escapeLine(o, p)

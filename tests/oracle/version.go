@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
@@ -67,7 +68,66 @@ func compareLine(o output, v, w string) int {
 	return order
 }
 
+// Pseudo-versions of odd times, bases and builds.
+var pseudoList = []string{
+	"v0.0.0-00000101000000-a", "v0.0.0-00001231235959-a", "v0.0.0-99991231235959-a", "v0.0.0-19700101000000-a",
+	"v0.0.0-19691231235959-a", "v0.0.0-20000229000000-a", "v0.0.0-19000229000000-a", "v0.0.0-20190229000000-a",
+	"v0.0.0-20200229000000-a", "v0.0.0-20190631000000-a", "v0.0.0-20190630240000-a", "v0.0.0-20190630236000-a",
+	"v0.0.0-20190630235960-a", "v0.0.0-20190030000000-a", "v0.0.0-20191330000000-a", "v0.0.0-20190100000000-a",
+	"v0.0.0-20190132000000-a", "v0.0.0-00000229000000-a", "v0.0.0-20380119031408-a", "v7.0.0-20190101000000-a",
+	"v0.0.0-20190101000000-a+incompatible", "v2.0.0-20190101000000-a+incompatible", "v2.0.0-20190101000000-a+meta",
+	"v1.2.0-0.20190101000000-a", "v2.0.0-0.20190101000000-a+incompatible", "v1.2.1-0.20190101000000-a+incompatible",
+	"v1.2.10-0.20190101000000-a", "v1.2.100-0.20190101000000-a", "v1.2.1000000000000000000000-0.20190101000000-a",
+	"v1.2.99-0.20190101000000-a", "v1.2.20-0.20190101000000-a", "v1.10.1-0.20190101000000-a", "v1.2.1-0.20190101000000-a+x.y",
+	"v1.2.3-0.0.20190101000000-a", "v1.2.3-0.0.0.20190101000000-a", "v1.2.3-rc.1.0.20190101000000-a",
+	"v1.2.3-rc-1.0.20190101000000-a+incompatible", "v1.2.3-0-0.0.20190101000000-a", "v1.2.3-rc.20190101000000.0.20190101000000-a",
+	"v1.2.3--.0.20190101000000-a", "v0.0.0-0.20190101000000-a", "v0.0.0-20190101000000-20190101000000-a",
+}
+
+var majorList = []string{"", "v0", "v1", "v2", "v10", "x"}
+
+var timeList = []int64{0, 1, -1, 1136214245, 1546300800, 4102444799, 1<<31 - 1, 1 << 31, -1 << 31, -62167219200, -62167219201,
+	253402300799, 253402300800, 1 << 40, 1 << 55, 1 << 62, -1 << 62, 951782399, 951782400, 951868800}
+
+func pseudoLine(o output, v string) {
+	base, err1 := module.PseudoVersionBase(v)
+	t, err2 := module.PseudoVersionTime(v)
+	rev, err3 := module.PseudoVersionRev(v)
+	if err1 != nil || err2 != nil || err3 != nil {
+		o.line("pseudo", v, "bad", "", "", "")
+		return
+	}
+	o.line("pseudo", v, "ok", base, t.Unix(), rev)
+}
+
+// A version whose year has not four digits isn't one: empty.
+func makeLine(o output, major, older string, sec int64, rev string) {
+	t := time.Unix(sec, 0).UTC()
+	v := ""
+	if t.Year() >= 0 && t.Year() <= 9999 {
+		v = module.PseudoVersion(major, older, t, rev)
+	}
+	o.line("make", major, older, sec, rev, v)
+}
+
+func pseudos(o output) {
+	for _, v := range append(append([]string{}, versionList...), pseudoList...) {
+		o.line("canonical", v, semver.Canonical(v))
+		pseudoLine(o, v)
+		for _, major := range []string{"", "v3"} {
+			makeLine(o, major, v, 1546300800, "abcdefabcdef")
+		}
+	}
+	for i, sec := range timeList {
+		for j, major := range majorList {
+			makeLine(o, major, "", sec, "0123456789ab")
+			makeLine(o, major, []string{"v1.2.9", "v2.0.0-rc.1+incompatible"}[(i+j)%2], sec, "x")
+		}
+	}
+}
+
 func versions(o output) {
+	pseudos(o)
 	for _, v := range versionList {
 		versionLine(o, v)
 	}

@@ -283,6 +283,26 @@ static void test_unicode(void **state)
 	test_free(owner);
 }
 
+static void check_major(const struct vector *v)
+{
+	if (module_matches_major(v->field[1], v->field[2]) != vectors_has(v, 3, "true"))
+		fail_msg("'%.*s' and '%.*s'", STR_ARG(v->field[1]), STR_ARG(v->field[2]));
+}
+
+static void check_major_prefix(const struct vector *v)
+{
+	assert_str(module_major_prefix(v->field[1]), v->field[2]);
+}
+
+static void test_major(void **state)
+{
+	(void)state;
+	assert_true(vectors_each("module.txt", "major", check_major) > 1000);
+	assert_true(vectors_each("module.txt", "prefix", check_major_prefix) > 10);
+	assert_str(module_major_prefix(STR("/v2-unstable")), STR(""));
+	assert_str(module_major_prefix(STR("v")), STR(""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,7 +310,7 @@ int main(void)
 		cmocka_unit_test(test_split),	cmocka_unit_test(test_pair),
 		cmocka_unit_test(test_xmod),	cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_texts),	cmocka_unit_test(test_patterns),
-		cmocka_unit_test(test_unicode),
+		cmocka_unit_test(test_unicode),	cmocka_unit_test(test_major),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,59 @@ static void test_sort(void **state)
 	version_sort(got, 0);
 }
 
+static void check_canonical(const struct vector *v)
+{
+	struct pool *pool = pool_new();
+
+	assert_str(version_canonical(pool, v->field[1]), v->field[2]);
+	pool_free(pool);
+}
+
+static void test_canonical(void **state)
+{
+	(void)state;
+	assert_true(vectors_each(file, "canonical", check_canonical) > 150);
+}
+
+static time_t time_of(struct str text)
+{
+	return (time_t)strtoll(text.p, NULL, 10);
+}
+
+static void check_pseudo(const struct vector *v)
+{
+	struct pool *pool = pool_new();
+	struct version_pseudo got = { .rev = STR("untouched") };
+	struct err err = { 0 };
+	bool is_ok = vectors_has(v, 2, "ok");
+
+	print_message("%.*s\n", STR_ARG(v->field[1]));
+	assert_int_equal(version_pseudo_parse(pool, v->field[1], &got, &err), is_ok ? 0 : -1);
+	assert_int_equal(err.kind, is_ok ? ERR_NONE : ERR_BAD_REQUEST);
+	assert_str(got.rev, is_ok ? v->field[5] : STR("untouched"));
+	if (is_ok) {
+		assert_str(got.base, v->field[3]);
+		assert_int_equal(got.time, time_of(v->field[4]));
+	}
+	pool_free(pool);
+}
+
+static void check_make(const struct vector *v)
+{
+	struct pool *pool = pool_new();
+
+	assert_str(version_pseudo_make(pool, v->field[1], v->field[2], time_of(v->field[3]),
+				       v->field[4]), v->field[5]);
+	pool_free(pool);
+}
+
+static void test_pseudo(void **state)
+{
+	(void)state;
+	assert_true(vectors_each(file, "pseudo", check_pseudo) > 150);
+	assert_true(vectors_each(file, "make", check_make) > 500);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +207,8 @@ int main(void)
 		cmocka_unit_test(test_escape), cmocka_unit_test(test_unescape),
 		cmocka_unit_test(test_lengths), cmocka_unit_test(test_sort),
 		cmocka_unit_test(test_xmod),
+		cmocka_unit_test(test_canonical),
+		cmocka_unit_test(test_pseudo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
