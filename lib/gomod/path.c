@@ -54,6 +54,13 @@ size_t path_first_char(struct str s, int32_t *c)
 	return n > 0 ? (size_t)n : 0;
 }
 
+bool path_is_printable(int32_t c)
+{
+	utf8proc_category_t category = utf8proc_category(c);
+
+	return c == ' ' || (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_SO);
+}
+
 static int check_chars(struct str element, enum path_kind kind,
 		       struct err *err)
 {

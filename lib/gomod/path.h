@@ -37,6 +37,9 @@ int path_check(struct str path, enum path_kind kind, struct err *err);
  */
 size_t path_first_char(struct str s, int32_t *c);
 
+/* unicode.IsPrint: a letter, mark, number, punctuation, symbol or the blank. */
+bool path_is_printable(int32_t c);
+
 /*
  * Append the case-folded form of a file path that path_check() accepted:
  * two paths fold to the same bytes exactly if Go's strings.EqualFold holds.

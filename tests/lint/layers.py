@@ -10,7 +10,7 @@ import sys
 
 ROOMS = [
     ("base", "err str clock json log file work"),
-    ("gomod", "path version note tlog module list info mod modzip"),
+    ("gomod", "path version note tlog module list info mod modfile modzip"),
     ("state", "chain config audit store fresh pin seal part check"),
     ("origin", "address fetch upstream sumdb sumdbs"),
     ("serve", "http route page loop answer flight recheck proxy"),

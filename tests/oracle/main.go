@@ -1,6 +1,6 @@
 // Oracle prints what golang.org/x/mod and the standard library say about
-// versions, paths, patterns, version infos, signed notes, the log of a checksum
-// database and zips. The cases are ours, and (xmod.txt, zip/xmod-*.zip) those
+// versions, paths, patterns, version infos, go.mod files, signed notes, the log of
+// a checksum database and zips. The cases are ours, and (xmod.txt, zip/xmod-*.zip) those
 // of x/mod's own tests, as the module cache holds them. It makes the files in
 // tests/vectors, is run by hand and is no part of the build:
 //
@@ -86,6 +86,7 @@ func main() {
 	write(dir, "xmod.txt", xmods)
 	write(dir, "unicode.txt", unicodes)
 	write(dir, "info.txt", infos)
+	write(dir, "modfile.txt", modfiles)
 	write(dir, "note.txt", notes)
 	write(dir, "tlog.txt", tlogs)
 	write(dir, "zip.txt", func(o output) { zips(o, filepath.Join(dir, "zip")) })
