@@ -1,33 +1,24 @@
-#include "gomod/modzip_dir.h"
+#include "gomod/modzip_rules.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "gomod/module.h"
+#include "gomod/modzip_dir.h"
 #include "gomod/path.h"
-#include "gomod/version.h"
 
 /* A file or directory below "MODULE@VERSION/". */
-struct path {
+struct modzip_path {
 	struct str name;
 	struct str key; /* the name case-folded */
 	bool is_folder;
 };
 
-struct paths {
-	struct path *all;
-	size_t n;
-	struct buf folded;
-};
-
-static int bad_entry(struct str name, const char *reason, struct err *err)
+int modzip_refuse(struct str name, const char *reason, struct err *err)
 {
-	return err_set(err, ERR_BAD_UPSTREAM, "bad zip: '%s': %s",
-		       path_quote(name).text, reason);
+	return err_set(err, ERR_BAD_UPSTREAM, "'%s': %s", path_quote(name).text, reason);
 }
 
 /* Fold only what isn't folded already, which is most. */
-static void fold(struct paths *paths, struct path *path)
+static void fold(struct modzip_paths *paths, struct modzip_path *path)
 {
 	size_t at = paths->folded.n;
 	size_t i = 0;
@@ -43,12 +34,12 @@ static void fold(struct paths *paths, struct path *path)
 	path->key = (struct str){ NULL, paths->folded.n - at };
 }
 
-static void resolve_keys(struct paths *paths)
+static void resolve_keys(struct modzip_paths *paths)
 {
 	size_t at = 0;
 
 	for (size_t i = 0; i < paths->n; i++) {
-		struct path *path = &paths->all[i];
+		struct modzip_path *path = &paths->all[i];
 
 		if (path->key.p)
 			continue;
@@ -63,8 +54,8 @@ static void resolve_keys(struct paths *paths)
  */
 static int tree_order(const void *a, const void *b)
 {
-	struct str x = ((const struct path *)a)->key;
-	struct str y = ((const struct path *)b)->key;
+	struct str x = ((const struct modzip_path *)a)->key;
+	struct str y = ((const struct modzip_path *)b)->key;
 	size_t n = x.n < y.n ? x.n : y.n;
 
 	for (size_t i = 0; i < n; i++) {
@@ -81,7 +72,7 @@ static int tree_order(const void *a, const void *b)
  * Two neighbours in tree order: what they have in common when folded must be
  * spelled the same, and only a directory may stand twice or have others below.
  */
-static int check_pair(const struct path *a, const struct path *b,
+static int check_pair(const struct modzip_path *a, const struct modzip_path *b,
 		      struct err *err)
 {
 	struct str keys[2] = { a->key, b->key };
@@ -100,16 +91,44 @@ static int check_pair(const struct path *a, const struct path *b,
 			return 0;
 		if (!str_is_equal(name[0], name[1]))
 			return err_set(err, ERR_BAD_UPSTREAM,
-				       "bad zip: '%s' and '%s' differ by case only",
+				       "'%s' and '%s' differ by case only",
 				       path_quote(a->name).text,
 				       path_quote(b->name).text);
 	}
 	if (has[1] ? !a->is_folder : a->is_folder != b->is_folder)
-		return bad_entry(a->name, "both a file and a directory", err);
-	return a->is_folder ? 0 : bad_entry(a->name, "there twice", err);
+		return modzip_refuse(a->name, "both a file and a directory", err);
+	return a->is_folder ? 0 : modzip_refuse(a->name, "there twice", err);
 }
 
-static int check_collisions(struct paths *paths, struct err *err)
+void modzip_paths_init(struct modzip_paths *paths, size_t max)
+{
+	*paths = (struct modzip_paths){ .all = mem_alloc((max + 1) * sizeof(*paths->all)) };
+	/* Folding makes a name longer by half at most (2 bytes to 3). */
+	buf_init(&paths->folded, 2UL * MODZIP_NAMES_MAX);
+}
+
+void modzip_paths_clear(struct modzip_paths *paths)
+{
+	buf_clear(&paths->folded);
+	free(paths->all);
+}
+
+int modzip_paths_add(struct modzip_paths *paths, struct str name, bool is_folder,
+		     struct err *err)
+{
+	struct modzip_path *path = &paths->all[paths->n];
+
+	if (path_check(name, PATH_FILE, err) != 0) {
+		err->kind = ERR_BAD_UPSTREAM;
+		return err_wrap(err, "'%s'", path_quote(name).text);
+	}
+	*path = (struct modzip_path){ .name = name, .is_folder = is_folder };
+	fold(paths, path);
+	paths->n++;
+	return 0;
+}
+
+int modzip_paths_check(struct modzip_paths *paths, struct err *err)
 {
 	resolve_keys(paths);
 	qsort(paths->all, paths->n, sizeof(*paths->all), tree_order);
@@ -126,51 +145,44 @@ static int check_gomod_name(struct str name, struct err *err)
 	if (!str_is_equal_nocase(base, STR("go.mod")))
 		return 0;
 	if (base.n != name.n)
-		return bad_entry(name, "go.mod not in the root directory", err);
+		return modzip_refuse(name, "go.mod not in the root directory", err);
 	if (!str_is_equal(name, STR("go.mod")))
-		return bad_entry(name, "go.mod must be in small letters", err);
+		return modzip_refuse(name, "go.mod must be in small letters", err);
 	return 0;
 }
 
-static int check_size(struct str name, uint64_t bytes, uint64_t *sum,
+int modzip_size_check(struct str name, uint64_t bytes, uint64_t *sum,
 		      struct err *err)
 {
 	if (bytes > MODZIP_UNPACKED_MAX - *sum)
-		return bad_entry(name, "more than 500 MiB unpacked", err);
+		return modzip_refuse(name, "more than 500 MiB unpacked", err);
 	*sum += bytes;
 	if (bytes > MODZIP_GOMOD_MAX && (str_is_equal(name, STR("go.mod")) ||
 					 str_is_equal(name, STR("LICENSE"))))
-		return bad_entry(name, "more than 16 MiB", err);
+		return modzip_refuse(name, "more than 16 MiB", err);
 	return 0;
 }
 
 /* All rules but collisions, for which the path is kept. */
 static int check_entry(const struct modzip_entry *entry, struct str name,
-		       struct paths *paths, uint64_t *sum, struct err *err)
+		       struct modzip_paths *paths, uint64_t *sum, struct err *err)
 {
-	struct path *path = &paths->all[paths->n];
+	bool is_folder = str_has_suffix(name, STR("/"));
 
 	if (name.n == 0)
 		return 0;
-	path->is_folder = str_has_suffix(name, STR("/"));
-	if (path->is_folder)
-		name.n--;
-	path->name = name;
-	if (path_check(name, PATH_FILE, err) != 0) {
-		err->kind = ERR_BAD_UPSTREAM;
-		return err_wrap(err, "bad zip: '%s'", path_quote(name).text);
-	}
-	fold(paths, path);
-	paths->n++;
-	if (path->is_folder)
+	name.n -= is_folder;
+	if (modzip_paths_add(paths, name, is_folder, err) != 0)
+		return -1;
+	if (is_folder)
 		return 0;
 	if (check_gomod_name(name, err) != 0)
 		return -1;
-	return check_size(name, entry->unpacked_bytes, sum, err);
+	return modzip_size_check(name, entry->unpacked_bytes, sum, err);
 }
 
 static int check_entries(const struct modzip_dir *dir, struct str prefix,
-			 struct paths *paths, struct err *err)
+			 struct modzip_paths *paths, struct err *err)
 {
 	uint64_t sum = 0;
 
@@ -179,21 +191,20 @@ static int check_entries(const struct modzip_dir *dir, struct str prefix,
 
 		if (!str_has_prefix(name, prefix))
 			return err_set(err, ERR_BAD_UPSTREAM,
-				       "bad zip: '%s': not below '%s'",
+				       "'%s': not below '%s'",
 				       path_quote(name).text,
 				       path_quote(prefix).text);
 		if (check_entry(&dir->entries[i], str_skip(name, prefix.n),
 				paths, &sum, err) != 0)
 			return -1;
 	}
-	return check_collisions(paths, err);
+	return modzip_paths_check(paths, err);
 }
 
 int modzip_dir_check(const struct modzip_dir *dir, struct str module,
 		     struct str version, struct err *err)
 {
-	struct paths paths = { .all = mem_alloc((dir->n + 1) *
-						sizeof(*paths.all)) };
+	struct modzip_paths paths;
 	struct buf prefix;
 	int rc;
 
@@ -202,13 +213,11 @@ int modzip_dir_check(const struct modzip_dir *dir, struct str module,
 	buf_add_char(&prefix, '@');
 	buf_add(&prefix, version);
 	buf_add_char(&prefix, '/');
-	/* Folding makes a name longer by half at most (2 bytes to 3). */
-	buf_init(&paths.folded, 2UL * MODZIP_NAMES_MAX);
+	modzip_paths_init(&paths, dir->n);
 	rc = check_entries(dir, buf_str(&prefix), &paths, err);
 	buf_clear(&prefix);
-	buf_clear(&paths.folded);
-	free(paths.all);
-	return rc;
+	modzip_paths_clear(&paths);
+	return rc == 0 ? 0 : err_wrap(err, "bad zip");
 }
 
 static int order_of_names(const void *a, const void *b, void *arg)

@@ -89,5 +89,6 @@ func main() {
 	write(dir, "modfile.txt", modfiles)
 	write(dir, "note.txt", notes)
 	write(dir, "tlog.txt", tlogs)
+	write(dir, "files.txt", moduleFiles)
 	write(dir, "zip.txt", func(o output) { zips(o, filepath.Join(dir, "zip")) })
 }
