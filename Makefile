@@ -33,7 +33,7 @@ WARNINGS += -Werror
 endif
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DGOPROXY_VERSION='"$(VERSION)"' $(OPTIMIZE) $(CFLAGS) \
 	$(WARNINGS) $(SAN_FLAGS) -fstack-protector-strong -pthread -MMD -MP -Ilib -Itests/unit
-LIBS := -lfcgi -lcurl -lcrypto -liniparser -ljansson -lz -ldeflate -lutf8proc
+LIBS := -lfcgi -lcurl -lcrypto -liniparser -ljansson -lz -ldeflate -larchive -lutf8proc
 
 PROGRAM := $(BUILD)/goproxy.fcgi
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -130,7 +130,7 @@ cover: ## line coverage of the unit, CGI and FastCGI tests, in build/cover
 fuzz: ## each parser with libFuzzer for T seconds
 	@for f in $(FUZZ_SRC); do n=$$(basename $$f .c); mkdir -p build/fuzz/$$n; \
 	  clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Ilib -o build/fuzz/run_$$n \
-	    $$f $(wildcard lib/base/*.c) $(wildcard lib/gomod/*.c) -lcrypto -ljansson -lz -ldeflate -lutf8proc && \
+	    $$f $(wildcard lib/base/*.c) $(wildcard lib/gomod/*.c) -lcrypto -ljansson -lz -ldeflate -larchive -lutf8proc && \
 	  build/fuzz/run_$$n -max_total_time=$(T) -print_final_stats=0 build/fuzz/$$n tests/fuzz/corpus/$${n#fuzz_} || exit 1; done
 
 build/bench/%: tests/bench/%.c | deps

@@ -20,7 +20,8 @@
  * it, while we are pushed by curl in pieces of any size; and both differ from
  * archive/zip in what they take for a zip (junk in front, counts modulo
  * 65536, descriptors). Two readers that disagree about one file are how a
- * wrong byte gets past a check. Inflating is zlib's, CRC-32 libdeflate's, hashing
+ * wrong byte gets past a check. (What we write ourselves, libarchive writes:
+ * modzip_write.h.) Inflating is zlib's, CRC-32 libdeflate's, hashing
  * OpenSSL's.
  *
  * Memory: about 110 KiB for a stream, 400 KiB while a file is read, and the

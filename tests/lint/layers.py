@@ -19,7 +19,8 @@ ROOMS = [
 # Each outside library has one home.
 HOMES = {
     "fcgiapp.h": ["serve/http"], "curl/curl.h": ["origin/fetch"], "jansson.h": ["base/json", "gomod/info"],
-    "zlib.h": ["gomod/modzip"], "libdeflate.h": ["gomod/modzip"], "iniparser.h": ["state/config"],
+    "zlib.h": ["gomod/modzip"], "libdeflate.h": ["gomod/modzip"], "archive.h": ["gomod/modzip"],
+    "archive_entry.h": ["gomod/modzip"], "iniparser.h": ["state/config"],
     "utf8proc.h": ["gomod/path", "gomod/note"],
     "openssl/evp.h": ["gomod/note", "gomod/tlog", "gomod/modzip", "state/store", "state/part", "state/seal"],
 }
