@@ -1,6 +1,6 @@
 // Oracle prints what golang.org/x/mod and the standard library say about
 // versions, paths, patterns, version infos, go.mod files, signed notes, the log of
-// a checksum database, the files of a module and zips. The cases are
+// a checksum database, the files of a module, git's tars and zips. The cases are
 // ours, and (xmod.txt, zip/xmod-*.zip) those of x/mod's own tests, as the module
 // cache holds them. It makes the files in tests/vectors, is run by hand and is no
 // part of the build:
@@ -91,6 +91,7 @@ func main() {
 	write(dir, "note.txt", notes)
 	write(dir, "tlog.txt", tlogs)
 	write(dir, "files.txt", moduleFiles)
+	write(dir, "tar.txt", func(o output) { tars(o, filepath.Join(dir, "tar")) })
 	write(dir, "written.txt", func(o output) { writtenZips(o, filepath.Join(dir, "written")) })
 	write(dir, "zip.txt", func(o output) { zips(o, filepath.Join(dir, "zip")) })
 }
