@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/zip"
 )
 
@@ -80,19 +81,20 @@ func randomFiles(r *rand.Rand) []string {
 }
 
 // The line says which are kept: a digit for each file, '1' for those.
-func filesLine(o output, specs []string, goLine string) {
-	var files []zip.File
+func filesLine(o output, files []moduleFile) error {
+	var asFiles []zip.File
 	var list strings.Builder
 	lang := ""
-	for _, spec := range specs {
-		f := moduleFileOf(spec)
-		if f.name == "go.mod" && f.kind == 'r' && goLine != "" {
-			f.data, lang = []byte("module m\ngo "+goLine+"\n"), version.Lang("go"+goLine)
+	for _, f := range files {
+		if f.name == "go.mod" && f.kind == 'r' {
+			if m, err := modfile.ParseLax("go.mod", f.data, nil); err == nil && m.Go != nil {
+				lang = version.Lang("go" + m.Go.Version)
+			}
 		}
-		files = append(files, f)
+		asFiles = append(asFiles, f)
 		fmt.Fprintf(&list, "%c %d %s\x00", f.kind, f.size, f.name)
 	}
-	cf, err := zip.CheckFiles(files)
+	cf, err := zip.CheckFiles(asFiles)
 	kept := map[string]bool{}
 	for _, p := range cf.Valid {
 		kept[p] = true
@@ -100,28 +102,59 @@ func filesLine(o output, specs []string, goLine string) {
 	digits := ""
 	if err == nil {
 		for _, f := range files {
-			digits += map[bool]string{true: "1", false: "0"}[kept[f.Path()]]
+			digits += map[bool]string{true: "1", false: "0"}[kept[f.name]]
 		}
 	}
 	o.line("files", lang, list.String(), verdict(err), digits)
+	return err
+}
+
+func specsLine(o output, specs []string, goLine string) {
+	var files []moduleFile
+	for _, spec := range specs {
+		f := moduleFileOf(spec)
+		if f.name == "go.mod" && goLine != "" {
+			f.data = []byte("module m\ngo " + goLine + "\n")
+		}
+		files = append(files, f)
+	}
+	filesLine(o, files)
+}
+
+// What x/mod's own tests look at.
+func xmodFiles(o output) {
+	for _, kind := range []string{"create", "check_files", "create_from_dir", "check_dir"} {
+		for _, c := range readCases(kind) {
+			var files []moduleFile
+			for _, f := range c.files {
+				f.size = int64(len(f.data))
+				files = append(files, moduleFile{source: f, kind: 'r'})
+			}
+			err := filesLine(o, files)
+			if kind == "check_files" {
+				expect(c.name, err != nil, c.isBad)
+			}
+		}
+	}
 }
 
 func moduleFiles(o output) {
+	xmodFiles(o)
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, specs := range filesList {
-		filesLine(o, specs, "")
+		specsLine(o, specs, "")
 		for _, goLine := range []string{"1.23.9", "1.24"} {
-			filesLine(o, append([]string{"go.mod"}, specs...), goLine)
+			specsLine(o, append([]string{"go.mod"}, specs...), goLine)
 		}
 	}
 	for _, goLine := range []string{"1", "1.0", "1.9", "1.21rc1", "1.24rc1", "1.24.0rc1", "1.24.3", "1.25", "1.100", "1.99999999999999999999", "2.0", "2.1", "10.1", "1.240"} {
-		filesLine(o, []string{"go.mod", "vendor/modules.txt", "longer/vendor/x"}, goLine)
+		specsLine(o, []string{"go.mod", "vendor/modules.txt", "longer/vendor/x"}, goLine)
 	}
 	for i := range 900 {
 		specs, goLine := randomFiles(r), ""
 		if i%3 > 0 {
 			specs, goLine = append(specs, "go.mod"), []string{"1.20", "1.25"}[i%3-1]
 		}
-		filesLine(o, specs, goLine)
+		specsLine(o, specs, goLine)
 	}
 }
