@@ -200,6 +200,7 @@ int config_load(struct config *config, const char *config_option, const char *pr
 	check_env_names(config->pool, problems);
 	choose_cache_dir(config, dir);
 	config_sumdb_finish(config);
+	config_private_finish(config);
 	return problems->n == before ? 0 : -1;
 }
 

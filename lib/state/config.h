@@ -64,6 +64,24 @@ enum config_read_ahead { CONFIG_AHEAD_OFF, CONFIG_AHEAD_MOD, CONFIG_AHEAD_ZIP };
 /* What is to happen while the checksum database can't be asked. */
 enum config_unreachable { CONFIG_FAIL, CONFIG_PIN };
 
+/* Is the name in a client certificate that the web server has verified a user? */
+enum config_client_cert { CONFIG_CERT_OFF, CONFIG_CERT_CN };
+
+/* What is said to who may not have a private module. */
+enum config_refuse { CONFIG_REFUSE_403, CONFIG_REFUSE_404 };
+
+/* For config_may(); the first rule that matches counts. */
+struct config_access_rule {
+	const char *pattern;
+	const char *folded; /* the same in lower case */
+	const char *who;    /* words with a blank between them: USER @GROUP * anonymous */
+};
+
+struct config_access {
+	struct config_access_rule *rules;
+	size_t n;
+};
+
 /* The values of one option that names databases. */
 struct config_sumdb_list {
 	struct config_sumdb *items;
@@ -125,6 +143,15 @@ struct config {
 		size_t policy_n;
 		enum config_unreachable unreachable;
 	} sumdb;
+	struct {
+		const char *modules; /* for config_is_private() */
+		const char *folded;  /* the same in lower case */
+		struct config_access read, write;
+		const char *groups_file;
+		const char *tokens_file;
+		enum config_client_cert client_cert;
+		enum config_refuse refuse;
+	} private_;
 
 	/* The rest is config.c's own. */
 	struct pool *pool;
@@ -149,6 +176,17 @@ int config_load(struct config *config, const char *config_option,
 		const char *program_path, struct buf *problems);
 
 void config_clear(struct config *config);
+
+/*
+ * Is this a private module, by [private] modules? The case of letters doesn't
+ * count, other than for GOPRIVATE: to many a host of repositories
+ * "example.com/Corp/x" is "example.com/corp/x", so one mustn't be a way round
+ * the rules for the other. Costs nothing where none is set.
+ */
+bool config_is_private(const struct config *config, struct str module);
+
+/* Who may, by the first rule whose pattern matches: words as above; "" if nobody may. */
+const char *config_may(const struct config_access *access, struct str module);
 
 /* What holds for a module that the checksum database doesn't know. */
 enum config_policy config_policy_of(const struct config *config, struct str module);

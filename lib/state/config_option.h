@@ -22,6 +22,9 @@ enum config_type {
 	CONFIG_UNREACHABLE,
 	CONFIG_SENDFILE,
 	CONFIG_READ_AHEAD,
+	CONFIG_ACCESS,
+	CONFIG_CLIENT_CERT,
+	CONFIG_REFUSE,
 };
 
 struct config_option {
@@ -69,6 +72,17 @@ int config_find_name(struct str text, const char *const *names, size_t n);
 
 /* Put together what several options of [sumdb] say; after all of them are set. */
 void config_sumdb_finish(struct config *config);
+
+/* The same for [private]. */
+void config_private_finish(struct config *config);
+
+/* Well-formed, and of a form that a module path can have: a typo must not reveal a name. */
+bool config_can_match(struct str pattern);
+
+/* For the type of [private] read and write; see config_value_set(). */
+int config_access_set(struct config *config, const struct config_option *option, struct str text,
+		      struct err *err);
+void config_access_print(const struct config_access *access, struct buf *buf);
 
 /* For the types of [sumdb]; see config_value_set(). */
 int config_sumdb_set(struct config *config, const struct config_option *option, struct str text,

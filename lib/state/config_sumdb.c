@@ -151,8 +151,7 @@ static int set_gosumdb(struct config *config, const struct config_option *option
 	return set_sumdbs(config, text, &config->sumdb.gosumdb_option, err);
 }
 
-/* Well-formed, and of a form that a module path can have: a typo must not reveal a name. */
-static bool can_match(struct str pattern)
+bool config_can_match(struct str pattern)
 {
 	return module_is_pattern(pattern) && pattern.p[0] != '/' && str_find_str(pattern, STR("//")) < 0 &&
 	       !str_has_char(pattern, ' ') && !str_has_char(pattern, '\t');
@@ -168,12 +167,12 @@ static int set_patterns(struct config *config, const struct config_option *optio
 	buf_init(&list, text.n + 1);
 	while (rc == 0 && text.n > 0 && str_cut(&text, ',', &item)) {
 		item = str_trim(item);
-		if (item.n > 0 && !can_match(item))
+		if (item.n > 0 && !config_can_match(item))
 			rc = refuse(option, config->pool, item, err);
 		buf_printf(&list, "%s%.*s", list.n > 0 && item.n > 0 ? "," : "", STR_ARG(item));
 	}
 	if (rc == 0)
-		config->sumdb.nosumdb = pool_cstr(config->pool, buf_str(&list));
+		*(const char **)((char *)config + option->offset) = pool_cstr(config->pool, buf_str(&list));
 	buf_clear(&list);
 	return rc;
 }
@@ -193,7 +192,7 @@ static int set_policy(struct config *config, const struct config_option *option,
 
 		if (str_trim(item).n == 0)
 			continue;
-		if (pattern.n == 0 || word < 0 || !can_match(pattern))
+		if (pattern.n == 0 || word < 0 || !config_can_match(pattern))
 			return refuse(option, config->pool, item, err);
 		if (n == RULES_MAX)
 			return err_set(err, ERR_CONFIG, "there are more than %d rules", RULES_MAX);

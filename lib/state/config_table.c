@@ -109,6 +109,31 @@ const struct config_option config_options[] = {
 	{ "sumdb", "databases", CONFIG_SUMDBS, AT(sumdb), 0, 0, "",
 	  "More checksum databases that clients reach below /sumdb/NAME/, verified here; that\n"
 	  "of gosumdb is always among them." },
+
+	{ "private", "modules", CONFIG_PATTERNS, AT(private_.modules), 0, 0, "",
+	  "Private modules, by patterns as in GOPRIVATE; the case of letters doesn't count.\n"
+	  "They are kept in DIR/private, given only to those whom read names, and no proxy\n"
+	  "of the chain and no checksum database hears their names." },
+	{ "private", "read", CONFIG_ACCESS, AT(private_.read), 0, 0, "",
+	  "Who may have them. The first pattern that matches counts; without any nobody may.\n"
+	  "Users, @groups, *: whoever the web server or a token has identified, anonymous:\n"
+	  "everybody. Such as: corp.example/secret/* = @sec alice, corp.example/* = *" },
+	{ "private", "write", CONFIG_ACCESS, AT(private_.write), 0, 0, "",
+	  "Who may upload them by PUT, in the same way." },
+	{ "private", "groups_file", CONFIG_FILE, AT(private_.groups_file), 0, 0, "",
+	  "The groups, \"GROUP: USER USER\" a line, as Apache's AuthGroupFile has them. It is\n"
+	  "read again when it changes." },
+	{ "private", "tokens_file", CONFIG_FILE, AT(private_.tokens_file), 0, 0, "",
+	  "Tokens that stand for users, as password (with any user name) or as Bearer: lines\n"
+	  "that \"goproxy.fcgi token USER\" makes, a day (2027-12-31) may stand behind. It is\n"
+	  "read again when it changes." },
+	{ "private", "client_cert", CONFIG_CLIENT_CERT, AT(private_.client_cert), 0, 0, "off",
+	  "cn: the common name in a client's certificate is its user, if the web server says\n"
+	  "by SSL_CLIENT_VERIFY that it has verified it, and SSL_CLIENT_S_DN_CN is the name." },
+	{ "private", "refuse", CONFIG_REFUSE, AT(private_.refuse), 0, 0, "403",
+	  "What is answered to who may not: 403 (401 to nobody in particular), or 404, as if\n"
+	  "there were no such module. At 404 the go command asks the next proxy of its own\n"
+	  "list, which hears the name." },
 };
 
 const size_t config_options_n = ARRAY_LEN(config_options);
@@ -159,6 +184,9 @@ void config_option_allowed(const struct config_option *option, struct buf *buf)
 		[CONFIG_POLICY] = "PATTERN=require, PATTERN=allow or PATTERN=deny, separated by ','",
 		[CONFIG_UNREACHABLE] = "fail or pin",
 		[CONFIG_READ_AHEAD] = "off, mod or zip",
+		[CONFIG_ACCESS] = "PATTERN = WHO WHO ..., separated by ',', or nothing",
+		[CONFIG_CLIENT_CERT] = "off or cn",
+		[CONFIG_REFUSE] = "403 or 404",
 		[CONFIG_SENDFILE] = "x-sendfile, or x-accel:/PATH without a '/' at its end, or nothing",
 	};
 

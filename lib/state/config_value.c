@@ -25,6 +25,10 @@ static const char *const read_ahead_names[] = {
 	[CONFIG_AHEAD_ZIP] = "zip",
 };
 
+static const char *const client_cert_names[] = { [CONFIG_CERT_OFF] = "off", [CONFIG_CERT_CN] = "cn" };
+
+static const char *const refuse_names[] = { [CONFIG_REFUSE_403] = "403", [CONFIG_REFUSE_404] = "404" };
+
 static const char *const unreachable_names[] = { [CONFIG_FAIL] = "fail", [CONFIG_PIN] = "pin" };
 
 /* The types whose field is an enum. */
@@ -35,10 +39,13 @@ static struct {
 	[CONFIG_LEVEL] = { level_names, ARRAY_LEN(level_names) },
 	[CONFIG_READ_AHEAD] = { read_ahead_names, ARRAY_LEN(read_ahead_names) },
 	[CONFIG_UNREACHABLE] = { unreachable_names, ARRAY_LEN(unreachable_names) },
+	[CONFIG_CLIENT_CERT] = { client_cert_names, ARRAY_LEN(client_cert_names) },
+	[CONFIG_REFUSE] = { refuse_names, ARRAY_LEN(refuse_names) },
 };
 
 _Static_assert(sizeof(enum log_level) == sizeof(int) && sizeof(enum config_read_ahead) == sizeof(int) &&
-		       sizeof(enum config_unreachable) == sizeof(int),
+		       sizeof(enum config_unreachable) == sizeof(int) &&
+		       sizeof(enum config_client_cert) == sizeof(int) && sizeof(enum config_refuse) == sizeof(int),
 	       "set_enum() writes any of them");
 
 static void *field_of(struct config *config, const struct config_option *option)
@@ -284,6 +291,8 @@ int config_value_set(struct config *config, const struct config_option *option, 
 	case CONFIG_LEVEL:
 	case CONFIG_READ_AHEAD:
 	case CONFIG_UNREACHABLE:
+	case CONFIG_CLIENT_CERT:
+	case CONFIG_REFUSE:
 		return set_enum(config, option, text, err);
 	case CONFIG_LISTEN:
 		return set_listen(config, option, text, err);
@@ -291,6 +300,8 @@ int config_value_set(struct config *config, const struct config_option *option, 
 		return set_chain(config, text, err);
 	case CONFIG_SENDFILE:
 		return set_sendfile(config, option, text, err);
+	case CONFIG_ACCESS:
+		return config_access_set(config, option, text, err);
 	default:
 		return config_sumdb_set(config, option, text, err);
 	}
@@ -308,6 +319,8 @@ void config_value_print(const struct config *config, size_t i, struct buf *buf)
 	case CONFIG_LEVEL:
 	case CONFIG_READ_AHEAD:
 	case CONFIG_UNREACHABLE:
+	case CONFIG_CLIENT_CERT:
+	case CONFIG_REFUSE:
 		buf_add(buf, str_of(enums[option->type].names[*(const int *)field]));
 		break;
 	case CONFIG_CHAIN:
@@ -317,6 +330,9 @@ void config_value_print(const struct config *config, size_t i, struct buf *buf)
 	case CONFIG_SUMDBS:
 	case CONFIG_POLICY:
 		config_sumdb_print(config, option, buf);
+		break;
+	case CONFIG_ACCESS:
+		config_access_print(field, buf);
 		break;
 	default:
 		buf_add(buf, str_of(*(const char *const *)field));

@@ -48,6 +48,13 @@ KEYS = [
     ("sumdb", "nosumdb", "*.corp.example,git.example/team", None, "a/[b"),
     ("sumdb", "policy", "*.corp.example=deny", None, "a=forbid"),
     ("sumdb", "unreachable", "pin", None, "wait"),
+    ("private", "modules", "corp.example,*.corp.example/x", None, "corp.example/[a"),
+    ("private", "read", "corp.example/a = @sec alice, * = *", None, "corp.example = @"),
+    ("private", "write", "corp.example/a=alice", "corp.example/a = alice", "alice"),
+    ("private", "groups_file", "/dev/null", None, "/nonexistent/groups"),
+    ("private", "tokens_file", "/dev/null", None, "tokens"),
+    ("private", "client_cert", "cn", None, "yes"),
+    ("private", "refuse", "404", None, "401"),
     ("sumdb", "databases", "sum.fixture.test+0b17be98+AbF5ouTwKMXR7SnZ8Cvake3IV1B2vgFEXaWVGmqnJmrA http://b.example/c", None, "a.example+1+key http://b.example"),
 ]
 
