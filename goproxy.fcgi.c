@@ -34,6 +34,7 @@ static const char usage_text[] =
 	"                                exit status: 0 all right, 1 repaired, 4 wrong, 8 trouble\n"
 	"  goproxy.fcgi explain MODULE@VERSION\n"
 	"                                the proof in words, and where the files came from\n"
+	"  goproxy.fcgi token USER       make a token that stands for a user of private modules\n"
 	"  goproxy.fcgi check-config     print the settings in effect, or what is wrong\n"
 	"  goproxy.fcgi sample-config    print the documented settings\n"
 	"\n"
@@ -45,7 +46,7 @@ struct command_line {
 	const char *config;
 	const char *listen;
 	const char *command;  /* NULL: none */
-	const char *argument; /* of verify and explain; NULL: none */
+	const char *argument; /* of verify, explain, token; NULL: none */
 	bool must_repair, is_quick, is_json;
 };
 
@@ -102,7 +103,8 @@ static int parse(int argc, char **argv, struct command_line *line)
 		}
 	}
 	line->command = argv[optind];
-	if (line->command && (is_command(line, "verify") || is_command(line, "explain")))
+	if (line->command && (is_command(line, "verify") || is_command(line, "explain") ||
+			      is_command(line, "token")))
 		line->argument = argv[++optind];
 	return argc - optind > 1 ? usage(stderr, EXIT_FAILURE) : -1;
 }
@@ -181,6 +183,8 @@ int main(int argc, char **argv)
 		return run(&line, argv[0]);
 	if (strcmp(line.command, "check-config") == 0)
 		return admin_check_config(line.config, argv[0]);
+	if (is_command(&line, "token"))
+		return admin_token(line.argument ? line.argument : "");
 	if (strcmp(line.command, "sample-config") == 0)
 		return admin_sample_config();
 	fprintf(stderr, "goproxy.fcgi: unknown command '%s'\n", line.command);

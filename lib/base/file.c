@@ -180,28 +180,48 @@ int file_dir_list(int dirfd, const char *path, DIR **dir, struct err *err)
 	return -1;
 }
 
-int file_read_all(int dirfd, const char *path, size_t max_bytes,
-		  struct pool *pool, struct str *data, struct err *err)
+static int read_and_close(int fd, const char *path, off_t size, size_t max_bytes, struct pool *pool,
+			  struct str *data, struct err *err)
 {
-	struct stat st;
-	int fd = file_open_read(dirfd, path, &st, err);
 	ssize_t n;
 	char *bytes;
 
-	if (fd < 0)
-		return fd;
-	if ((uint64_t)st.st_size > max_bytes) {
+	if ((uint64_t)size > max_bytes) {
 		close(fd);
 		return err_set(err, ERR_IO, "cannot read '%s': %lld bytes, more than %zu",
-			       path, (long long)st.st_size, max_bytes);
+			       path, (long long)size, max_bytes);
 	}
-	bytes = pool_alloc(pool, (size_t)st.st_size + 1);
-	n = file_read_at(fd, bytes, (size_t)st.st_size, 0, err);
+	bytes = pool_alloc(pool, (size_t)size + 1);
+	n = file_read_at(fd, bytes, (size_t)size, 0, err);
 	close(fd);
 	if (n < 0)
 		return err_wrap(err, "'%s'", path);
 	*data = (struct str){ bytes, (size_t)n };
 	return 0;
+}
+
+int file_read_all(int dirfd, const char *path, size_t max_bytes,
+		  struct pool *pool, struct str *data, struct err *err)
+{
+	struct stat st;
+	int fd = file_open_read(dirfd, path, &st, err);
+
+	return fd < 0 ? fd : read_and_close(fd, path, st.st_size, max_bytes, pool, data, err);
+}
+
+int file_read_setting(const char *path, size_t max_bytes, struct pool *pool, struct str *data,
+		      struct stat *st, struct err *err)
+{
+	/* Should it be a FIFO, this waits for nobody. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return err_errno(err, "cannot open '%s'", path);
+	if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode)) {
+		close(fd);
+		return err_set(err, ERR_IO, "cannot read '%s': not a regular file", path);
+	}
+	return read_and_close(fd, path, st->st_size, max_bytes, pool, data, err);
 }
 
 int file_write_all(int fd, struct str data, struct err *err)

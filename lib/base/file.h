@@ -58,6 +58,13 @@ int file_dir_list(int dirfd, const char *path, DIR **dir, struct err *err);
 int file_read_all(int dirfd, const char *path, size_t max_bytes,
 		  struct pool *pool, struct str *data, struct err *err);
 
+/*
+ * Read a whole file that a setting names, by its full path (links allowed).
+ * Returns 0 with *st set, or -1; being absent is a failure here.
+ */
+int file_read_setting(const char *path, size_t max_bytes, struct pool *pool, struct str *data,
+		      struct stat *st, struct err *err);
+
 /* All of data at the descriptor's position, or at an offset. 0 or -1. */
 int file_write_all(int fd, struct str data, struct err *err);
 int file_write_at(int fd, struct str data, off_t offset, struct err *err);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "state/accounts.h"
 #include "state/config.h"
 
 #define TEXT_MAX 65536
@@ -43,4 +44,23 @@ int admin_sample_config(void)
 	buf_init(&text, TEXT_MAX);
 	config_sample(&text);
 	return print(&text, stdout);
+}
+
+int admin_token(const char *user)
+{
+	char token[ACCOUNTS_TOKEN_SIZE], hash[ACCOUNTS_HASH_SIZE];
+	struct err err = { 0 };
+
+	if (!accounts_is_name(str_of(user))) {
+		fprintf(stderr, "goproxy.fcgi: token needs a user's name, without blanks , = : # or a '@' before it\n");
+		return EXIT_FAILURE;
+	}
+	if (accounts_make_token(token, hash, &err) != 0) {
+		fprintf(stderr, "goproxy.fcgi: %s\n", err.text);
+		return EXIT_FAILURE;
+	}
+	printf("# The token, for ~/.netrc: machine THIS-HOST login %s password ...; it is kept nowhere.\n%s\n"
+	       "# The line for [private] tokens_file; a last day, like 2027-12-31, may stand behind it.\n%s %s\n",
+	       user, token, user, hash);
+	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -10,21 +10,22 @@ import sys
 
 ROOMS = [
     ("base", "err str clock json log file work"),
-    ("gomod", "path version note tlog module list info mod modfile modzip"),
-    ("state", "chain config audit store fresh pin seal part check"),
-    ("origin", "address fetch upstream sumdb sumdbs"),
-    ("serve", "http route page loop answer flight recheck proxy"),
-    ("program", "responder wait verify explain server admin"),
+    ("gomod", "path version note tlog module list info mod modfile goimport modzip"),
+    ("state", "chain config accounts audit store fresh pin seal part check publish"),
+    ("origin", "address fetch vcs remote repo discovery direct upstream sumdb sumdbs"),
+    ("serve", "http route access page loop answer flight recheck upload proxy"),
+    ("program", "responder wait verify explain doctor publisher server admin"),
 ]
 # Each outside library has one home.
 HOMES = {
     "fcgiapp.h": ["serve/http"], "curl/curl.h": ["origin/fetch"], "jansson.h": ["base/json", "gomod/info"],
     "zlib.h": ["gomod/modzip"], "libdeflate.h": ["gomod/modzip"], "archive.h": ["gomod/modzip"],
     "archive_entry.h": ["gomod/modzip"], "iniparser.h": ["state/config"],
-    "utf8proc.h": ["gomod/path", "gomod/note"],
-    "openssl/evp.h": ["gomod/note", "gomod/tlog", "gomod/modzip", "state/store", "state/part", "state/seal"],
+    "gumbo.h": ["gomod/goimport"], "utf8proc.h": ["gomod/path", "gomod/note"],
+    "openssl/evp.h": ["gomod/note", "gomod/tlog", "gomod/modzip", "state/store", "state/part", "state/seal",
+                      "state/accounts", "origin/repo", "origin/direct"],
 }
-FORK_HOMES = ["program/responder", "program/server"]
+FORK_HOMES = ["origin/vcs", "program/responder", "program/server"]
 
 
 def place(room, name):
