@@ -15,6 +15,7 @@
 enum err_kind {
 	ERR_NONE,
 	ERR_BAD_REQUEST,  /* the client's spelling or arguments: 400 */
+	ERR_UNKNOWN_USER, /* who asks must say who it is: 401 */
 	ERR_FORBIDDEN,	  /* refused by policy: 403 */
 	ERR_NOT_FOUND,	  /* an authority said that it isn't there: 404 */
 	ERR_GONE,	  /* the same, for good: 410 */

@@ -31,7 +31,9 @@ enum sumdbs_rule sumdbs_rule_of(const struct config *config, struct str module,
 		*sumdb = config->sumdb.toolchain;
 		return SUMDBS_CHECK;
 	}
-	if (!*sumdb || module_matches_patterns(str_of(config->sumdb.nosumdb), module))
+	/* A private module's name is no database's business. */
+	if (!*sumdb || config_is_private(config, module) ||
+	    module_matches_patterns(str_of(config->sumdb.nosumdb), module))
 		return SUMDBS_SKIP;
 	return SUMDBS_CHECK;
 }

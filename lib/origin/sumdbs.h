@@ -29,7 +29,7 @@ void sumdbs_free(struct sumdbs *sumdbs); /* no question is under way */
 /* Must a module be checked, and by which database? */
 enum sumdbs_rule {
 	SUMDBS_CHECK,
-	SUMDBS_SKIP, /* by [sumdb] gosumdb or nosumdb */
+	SUMDBS_SKIP, /* by [sumdb] gosumdb or nosumdb, or since it is private */
 	SUMDBS_DENY, /* by [sumdb] policy */
 };
 enum sumdbs_rule sumdbs_rule_of(const struct config *config, struct str module,

@@ -32,11 +32,11 @@ static void print_event(void *arg, const struct json *line)
 }
 
 /* A file, its hash as it is now, and what the audit log knows of it. */
-static void print_file(struct store *store, const char *object, enum check_kind kind,
+static void print_file(struct store *store, const char *part, const char *object, enum check_kind kind,
 		       const struct sumdb_call *proof)
 {
 	struct pool *pool = pool_new();
-	const char *key = pool_printf(pool, "download/%s", object).p;
+	const char *key = pool_printf(pool, "%s/%s", part, object).p;
 	struct str version = sumdb_line_version(pool, proof->version, kind == CHECK_MOD);
 	char h1[MODZIP_H1_SIZE] = "";
 	struct str expected = STR("");
@@ -99,6 +99,7 @@ static int explain(struct responder *rooms, struct sumdb_call *call, const char 
 		enum check_kind kind;
 	} kinds[] = { { "info", CHECK_INFO }, { "mod", CHECK_MOD }, { "zip", CHECK_ZIP } };
 	enum sumdbs_rule rule = sumdbs_rule_of(rooms->config, call->module, &call->sumdb);
+	bool is_private = config_is_private(rooms->config, call->module);
 
 	responder_unblock_signals();
 	call->status = SUMDB_WAIT;
@@ -106,6 +107,8 @@ static int explain(struct responder *rooms, struct sumdb_call *call, const char 
 		wait_for_sumdb(rooms->sumdbs, call, true);
 	if (rule == SUMDBS_DENY)
 		printf("It is denied by [sumdb] policy.\n");
+	else if (is_private)
+		printf("It is private: no checksum database is asked about it.\n");
 	else if (rule == SUMDBS_SKIP)
 		printf("No checksum database is asked about it, by [sumdb] gosumdb or nosumdb.\n");
 	else if (call->status == SUMDB_DONE)
@@ -119,7 +122,8 @@ static int explain(struct responder *rooms, struct sumdb_call *call, const char 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		struct str object = pool_printf(call->pool, "%s.%s", stem, kinds[i].extension);
 
-		print_file(rooms->store, object.p, kinds[i].kind, call);
+		print_file(rooms->store, is_private ? "private/download" : "download", object.p, kinds[i].kind,
+			   call);
 	}
 	return call->status == SUMDB_DONE || rule == SUMDBS_SKIP ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -133,6 +133,7 @@ int responder_open(struct responder *r, const struct config *config, int listen_
 	r->sumdbs = sumdbs_new(config, r->store, r->upstream, r->work, r->disk);
 	r->answer = (struct answer){ config, r->loop };
 	r->proxy.answer = &r->answer;
+	r->proxy.access = access_new(config);
 	r->proxy.store = r->store;
 	r->proxy.sumdbs = r->sumdbs;
 	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->sumdbs, r->work,
@@ -156,6 +157,7 @@ void responder_close(struct responder *r)
 	recheck_free(r->recheck);
 	fresh_free(r->proxy.fresh);
 	flights_free(r->proxy.flights);
+	access_free(r->proxy.access);
 	loop_free(r->loop);
 	sumdbs_free(r->sumdbs);
 	upstream_free(r->upstream);

@@ -21,7 +21,7 @@
 /* A directory of a module's versions, or a file of a database. */
 struct task {
 	struct verify *v;
-	char path[STORE_KEY_MAX]; /* "download/..." */
+	char path[STORE_KEY_MAX]; /* "download/...", "private/download/..." */
 };
 
 /* ---- what is said ---- */
@@ -65,7 +65,7 @@ static void print_json(struct json *line)
 /* The mutex is held. */
 void verify_say(struct verify *v, const char *verdict, const char *key, const char *why)
 {
-	const char *object = key + strlen("download/");
+	const char *object = store_object(key);
 	struct json *line;
 
 	clear_progress(v);
@@ -108,6 +108,15 @@ void verify_note_wrong(struct verify *v, const char *key, int64_t bytes, const c
 	store_quarantine(v->rooms.store, key, why);
 	pthread_mutex_lock(&v->mutex);
 	verify_say(v, "wrong", key, why);
+	pthread_mutex_unlock(&v->mutex);
+}
+
+void verify_note_exposed(struct verify *v, const char *path)
+{
+	pthread_mutex_lock(&v->mutex);
+	v->exposed++;
+	verify_say(v, "exposed", path, "it is private, but lies where web servers send files to everybody: move it "
+		   "below private/download, or remove it");
 	pthread_mutex_unlock(&v->mutex);
 }
 
@@ -229,6 +238,7 @@ static void say_summary(const struct verify *v)
 	json_add_int(line, "unproven", v->unproven);
 	json_add_int(line, "wrong", v->wrong);
 	json_add_int(line, "repaired", v->repaired);
+	json_add_int(line, "exposed", v->exposed);
 	print_json(line);
 }
 
@@ -266,6 +276,7 @@ static int run(struct verify *v)
 	warn_of_owner(v);
 	if (v->is_terminal) {
 		walk(v, "download", false, true, 0);
+		walk(v, "private/download", false, true, 0);
 		if (!v->options->patterns)
 			walk(v, "download/sumdb", true, true, 0);
 	}
@@ -274,6 +285,7 @@ static int run(struct verify *v)
 		walk(v, "download/sumdb", true, false, 0);
 	wait_for_all(v);
 	walk(v, "download", false, false, 0);
+	walk(v, "private/download", false, false, 0);
 	wait_for_all(v);
 	if (v->options->must_repair)
 		verify_repair(v);
@@ -285,7 +297,7 @@ static int run(struct verify *v)
 		log_write(LOG_ERROR, "no module here matches '%s'", v->options->patterns);
 	if (v->has_unread || is_doubtful || (v->options->patterns && v->files == 0))
 		return VERIFY_TROUBLE;
-	if (v->left > 0 || (!v->options->must_repair && v->repaired < v->wrong))
+	if (v->left > 0 || v->exposed > 0 || (!v->options->must_repair && v->repaired < v->wrong))
 		return VERIFY_WRONG;
 	return v->repaired > 0 || v->wrong > 0 ? VERIFY_REPAIRED : VERIFY_RIGHT;
 }

@@ -140,7 +140,9 @@ static void verify_version(struct verify *v, struct str module, const char *dir,
 	of.stem = pool_printf(of.pool, "%s/%.*s", dir, STR_ARG(escaped)).p;
 	if (version_unescape(of.pool, escaped, &of.version, &err) == 0 &&
 	    version_is_canonical(of.version)) {
-		of.rule = sumdbs_rule_of(v->config, module, &of.proof.sumdb);
+		/* Whatever the settings say now: its name was told to nobody so far. */
+		of.rule = store_key_is_private(dir) ? SUMDBS_SKIP
+						    : sumdbs_rule_of(v->config, module, &of.proof.sumdb);
 		verify_object(&of, CHECK_INFO, "info");
 		verify_object(&of, CHECK_MOD, "mod");
 		verify_object(&of, CHECK_ZIP, "zip");
@@ -193,7 +195,7 @@ static size_t list_versions(struct verify *v, struct pool *pool, const char *pat
 
 void verify_module(struct verify *v, const char *path)
 {
-	struct str escaped = str_skip(str_of(path), strlen("download/")), module;
+	struct str escaped = str_of(store_object(path)), module;
 	struct pool *pool = pool_new();
 	struct err err = { 0 };
 	const char **names;
@@ -204,6 +206,8 @@ void verify_module(struct verify *v, const char *path)
 	    (!v->options->patterns ||
 	     module_matches_patterns(str_of(v->options->patterns), module))) {
 		n = list_versions(v, pool, path, &names);
+		if (n > 0 && !store_key_is_private(path) && config_is_private(v->config, module))
+			verify_note_exposed(v, path);
 		for (size_t i = 0; i < n; i++)
 			verify_version(v, module, path, str_of(names[i]));
 		free(names);

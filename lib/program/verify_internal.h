@@ -31,17 +31,20 @@ struct verify {
 	int queued, queue_max;
 	int64_t files, files_all, bytes, bytes_all;
 	int64_t proven, unproven, unchecked, wrong, repaired;
+	int64_t exposed; /* modules that are private, in the public part */
 	int64_t left; /* what --repair couldn't mend, of earlier runs, too */
 	char *repairs[VERIFY_REPAIRS_MAX]; /* what is to be fetched again: "MODULE/@v/VERSION.zip" */
 	size_t repairs_n;
 };
 
-/* One file, counted and said; keys begin with "download/". */
+/* One file, counted and said; keys begin with "download/" or "private/download/". */
 void verify_count(struct verify *v, int64_t *counter, int64_t bytes);
 void verify_say(struct verify *v, const char *verdict, const char *key, const char *why);
 void verify_note_unproven(struct verify *v, const char *key, int64_t bytes, const char *why);
 /* Out of the way, from where --repair fetches it again. */
 void verify_note_wrong(struct verify *v, const char *key, int64_t bytes, const char *why);
+/* A module's directory of versions, in the wrong part of the store. */
+void verify_note_exposed(struct verify *v, const char *path);
 void verify_note_repaired(struct verify *v, const char *key, const char *how);
 
 /* Is it a file of a version that is looked at: .info, .mod, .zip? */

@@ -6,20 +6,30 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "gomod/module.h"
 #include "program/verify_internal.h"
 
 /* Each needs descriptors, and an upstream's patience. */
 #define REPAIRS_AT_ONCE 64
 
-static bool is_there(struct verify *v, const char *key)
+/* Is "MODULE/@v/VERSION.zip" where it belongs? */
+static bool is_kept(struct verify *v, const char *object)
 {
+	struct pool *pool = pool_new();
+	long at = str_find_last_str(str_of(object), STR("/@v/"));
+	struct str module;
 	struct store_file file;
 	struct err err = { 0 };
+	bool is_private = at > 0 &&
+			  module_unescape_path(pool, str_head(str_of(object), (size_t)at), &module, &err) == 0 &&
+			  config_is_private(v->config, module);
+	const char *key = pool_printf(pool, "%sdownload/%s", is_private ? "private/" : "", object).p;
+	bool is = store_find(v->rooms.store, key, &file, &err) == 0;
 
-	if (store_find(v->rooms.store, key, &file, &err) != 0)
-		return false;
-	close(file.fd);
-	return true;
+	if (is)
+		close(file.fd);
+	pool_free(pool);
+	return is;
 }
 
 /* What an earlier run has put away, and nobody has fetched since. */
@@ -33,6 +43,7 @@ static void add_quarantined(struct verify *v, const char *path, int depth)
 
 	while (dir && depth < VERIFY_DEPTH_MAX && (entry = readdir(dir)) != NULL) {
 		char below[STORE_KEY_MAX];
+		const char *object;
 		char *end;
 
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
@@ -47,9 +58,9 @@ static void add_quarantined(struct verify *v, const char *path, int depth)
 		/* A database's file comes again with the next question that needs it. */
 		if (str_has_prefix(str_of(below), STR("quarantine/download/sumdb/")))
 			continue;
-		if (v->repairs_n < VERIFY_REPAIRS_MAX && !is_there(v, below + strlen("quarantine/")))
-			v->repairs[v->repairs_n++] =
-				mem_strdup(str_of(below + strlen("quarantine/download/")));
+		object = store_object(strstr(below, "quarantine/") + strlen("quarantine/"));
+		if (v->repairs_n < VERIFY_REPAIRS_MAX && !is_kept(v, object))
+			v->repairs[v->repairs_n++] = mem_strdup(str_of(object));
 	}
 	if (dir)
 		closedir(dir);
@@ -82,12 +93,13 @@ void verify_repair(struct verify *v)
 	int begun = 0;
 
 	add_quarantined(v, "quarantine/download", 0);
+	add_quarantined(v, "private/quarantine/download", 0);
 	sort_repairs(v);
 	for (size_t i = 0; i < v->repairs_n; i++) {
 		struct route route = { 0 };
 		struct err err = { 0 };
 
-		if (route_parse_path(pool, str_of(v->repairs[i]), &route, &err) != 0)
+		if (route_parse_path(pool, v->config, str_of(v->repairs[i]), &route, &err) != 0)
 			continue;
 		flight_begin_careful(v->rooms.proxy.flights, &route, "repair");
 		if (++begun % REPAIRS_AT_ONCE == 0)
@@ -95,10 +107,8 @@ void verify_repair(struct verify *v)
 	}
 	loop_run(v->rooms.loop);
 	for (size_t i = 0; i < v->repairs_n; i++) {
-		const char *key = pool_printf(pool, "download/%s", v->repairs[i]).p;
-
-		if (is_there(v, key))
-			verify_note_repaired(v, key, "fetched again");
+		if (is_kept(v, v->repairs[i]))
+			verify_note_repaired(v, v->repairs[i], "fetched again");
 		else
 			v->left++;
 	}

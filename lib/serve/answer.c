@@ -10,6 +10,13 @@
 static const struct str immutable = STR("public, max-age=31536000, immutable");
 static const struct str no_store = STR("no-store");
 
+/*
+ * RFC 9111, 3.5 keeps shared caches from what was asked for with Authorization,
+ * but says nothing of certificates and accounts of other kinds; so nobody is to
+ * keep what is private.
+ */
+static const struct str only_once = STR("private, no-store");
+
 static void send_answer(const struct answer *answer, struct want *want,
 			const struct http_response *response)
 {
@@ -77,6 +84,8 @@ void answer_object(const struct answer *answer, struct want *want,
 		response.cache_status = cache_status(want, NULL);
 		hand_over(answer, want, &response);
 	}
+	if (want->route.is_private)
+		response.cache_control = only_once;
 	send_answer(answer, want, &response);
 }
 
@@ -124,6 +133,8 @@ void answer_absence(const struct answer *answer, struct want *want,
 	response.cache_control = left > 0 ? pool_printf(want->request->pool, "public, max-age=%lld",
 							(long long)left)
 					  : no_store;
+	if (want->route.is_private)
+		response.cache_control = only_once;
 	response.cache_status = cache_status(want, &left);
 	send_answer(answer, want, &response);
 }

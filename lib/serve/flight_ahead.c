@@ -49,7 +49,7 @@ void flight_read_ahead(struct flight *f)
 		return;
 	path = str_head(path, (size_t)str_find_last(path, '.') + 1);
 	path = pool_printf(f->pool, "%.*s%s", STR_ARG(path), kind);
-	if (route_parse_path(f->pool, path, &route, &ignored) != 0 || !take_place(f->home))
+	if (route_parse_path(f->pool, f->home->answer->config, path, &route, &ignored) != 0 || !take_place(f->home))
 		return;
 	next = flight_alone(f->home, &route, f->id);
 	if (!next) {

@@ -141,7 +141,7 @@ static void audit_kept(const struct flight *f)
 	struct json *line = audit_begin("kept");
 	const struct sumdb_record *record = &f->proof.record;
 
-	json_add_str(line, "object", str_skip(str_of(f->route.key), strlen("download/")));
+	json_add_str(line, "object", str_of(store_object(f->route.key)));
 	json_add_str(line, "from", str_of(f->from));
 	if (*f->h1)
 		json_add_str(line, "h1", str_of(f->h1));

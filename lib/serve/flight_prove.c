@@ -72,7 +72,7 @@ bool flight_prove_begin(struct flight *f)
 		return false;
 	rule = sumdbs_rule_of(f->home->answer->config, f->route.module, &sumdb);
 	if (rule != SUMDBS_CHECK) {
-		f->proven_how = "none: by [sumdb] gosumdb or nosumdb";
+		f->proven_how = f->route.is_private ? "none: it is private" : "none: by [sumdb] gosumdb or nosumdb";
 		return false;
 	}
 	f->proof = (struct sumdb_call){
@@ -108,7 +108,7 @@ static void audit(const struct flight *f, const char *event, struct str expected
 {
 	struct json *line = audit_begin(event);
 
-	json_add_str(line, "object", str_skip(str_of(f->route.key), strlen("download/")));
+	json_add_str(line, "object", str_of(store_object(f->route.key)));
 	if (f->result) {
 		json_add_str(line, "from", str_of(f->result->shown));
 		json_add_str(line, "h1", str_of(f->h1));

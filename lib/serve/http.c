@@ -98,6 +98,12 @@ static void take_params(struct http_request *r, char **params)
 		{ "REQUEST_SCHEME=", &r->scheme },
 		{ "HTTP_HOST=", &r->host },
 		{ "REMOTE_USER=", &r->remote_user },
+		{ "AUTH_TYPE=", &r->auth_type },
+		{ "HTTP_AUTHORIZATION=", &r->authorization },
+		{ "SSL_CLIENT_VERIFY=", &r->cert_verify },
+		{ "SSL_CLIENT_S_DN_CN=", &r->cert_cn },
+		{ "FCGI_ROLE=", &r->fcgi_role },
+		{ "GOPROXY_ROLE=", &r->role },
 	};
 
 	for (; *params; params++) {
@@ -106,7 +112,9 @@ static void take_params(struct http_request *r, char **params)
 		for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
 			struct str name = str_of(wanted[i].name);
 
-			if (!wanted[i].value->p && str_has_prefix(param, name))
+			/* The '=' first: it tells nearly all that are another. */
+			if (param.n >= name.n && param.p[name.n - 1] == '=' && !wanted[i].value->p &&
+			    str_has_prefix(param, name))
 				*wanted[i].value = pool_str(r->pool, str_skip(param, name.n));
 		}
 	}
@@ -177,6 +185,11 @@ struct http_request *http_read_cgi(void)
 	request->is_cgi = true;
 	take_params(request, environ);
 	return request;
+}
+
+bool http_is_authorizer(const struct http_request *r)
+{
+	return str_is_equal(r->fcgi_role, STR("AUTHORIZER")) || str_is_equal(r->role, STR("authorizer"));
 }
 
 static void on_log_line(void *arg, struct str line)

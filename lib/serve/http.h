@@ -51,7 +51,11 @@ struct http_request {
 	/* As the web server gave them; "" if it didn't. */
 	struct str method, uri, query, path_info, script_name;
 	struct str if_none_match, if_modified_since, if_range, range;
-	struct str disable_fetch, scheme, host, remote_user;
+	struct str disable_fetch, scheme, host;
+	struct str authorization;	       /* a secret: in no log, in no text */
+	struct str remote_user, auth_type;     /* of the server's own accounts */
+	struct str cert_verify, cert_cn;       /* of the client's certificate */
+	struct str fcgi_role, role;
 
 	/* Writing; http_out.c's own. */
 	int fd;
@@ -103,6 +107,13 @@ struct http_request *http_read_fcgi(int fd, size_t whole_bytes, struct err *err)
 
 /* The request in a CGI process' environment; the answer goes to descriptor 1. */
 struct http_request *http_read_cgi(void);
+
+/*
+ * Is it the question whether a request may go on, rather than the request? By
+ * FastCGI's role of that name, or by the parameter GOPROXY_ROLE (for nginx,
+ * which knows responders only).
+ */
+bool http_is_authorizer(const struct http_request *request);
 
 /* "ETAG" as nginx makes it, so that files that it sends itself agree. */
 struct str http_etag(struct pool *pool, time_t mtime, int64_t size_bytes);

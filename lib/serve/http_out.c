@@ -199,6 +199,8 @@ int http_status_of(enum err_kind kind)
 	switch (kind) {
 	case ERR_BAD_REQUEST:
 		return 400;
+	case ERR_UNKNOWN_USER:
+		return 401;
 	case ERR_FORBIDDEN:
 		return 403;
 	case ERR_NOT_FOUND:
@@ -227,7 +229,7 @@ static const char *reason_of(int status)
 		const char *reason;
 	} reasons[] = {
 		{ 200, "OK" }, { 206, "Partial Content" }, { 304, "Not Modified" },
-		{ 400, "Bad Request" }, { 403, "Forbidden" }, { 404, "Not Found" },
+		{ 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
 		{ 405, "Method Not Allowed" }, { 410, "Gone" },
 		{ 416, "Range Not Satisfiable" }, { 500, "Internal Server Error" },
 		{ 502, "Bad Gateway" }, { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
@@ -481,5 +483,7 @@ enum http_step http_send_err(struct http_request *r, const struct err *err, stru
 
 	if (err->kind == ERR_METHOD)
 		a.extra = STR("Allow: GET, HEAD\r\n");
+	else if (err->kind == ERR_UNKNOWN_USER)
+		a.extra = STR("WWW-Authenticate: Basic realm=\"private Go modules\", charset=\"UTF-8\"\r\n");
 	return http_send(r, &a);
 }

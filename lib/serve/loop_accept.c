@@ -11,6 +11,12 @@
 #include "base/log.h"
 #include "serve/loop_internal.h"
 
+/* FastCGI specification 1.0, section 8 */
+#define FCGI_BEGIN_REQUEST 1
+#define FCGI_PARAMS	   4
+#define FCGI_STDIN	   5
+#define FCGI_AUTHORIZER	   2
+
 #define PEEK_BYTES	16384
 #define ACCEPT_LOOK_S	1
 #define ACCEPT_PAUSE_US 50000
@@ -20,7 +26,7 @@
 
 bool loop_is_complete(int fd, size_t *whole_bytes, bool *is_closed)
 {
-	unsigned char bytes[PEEK_BYTES];
+	unsigned char bytes[PEEK_BYTES], last = FCGI_STDIN;
 	ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
 
 	*whole_bytes = 0;
@@ -30,7 +36,9 @@ bool loop_is_complete(int fd, size_t *whole_bytes, bool *is_closed)
 
 		if (bytes[at] != 1)
 			return true; /* not FastCGI: let the reader say so */
-		if (bytes[at + 1] == 5 && length == 0) { /* the end of FCGI_STDIN */
+		if (bytes[at + 1] == FCGI_BEGIN_REQUEST && at + 10 <= n)
+			last = bytes[at + 8] == 0 && bytes[at + 9] == FCGI_AUTHORIZER ? FCGI_PARAMS : FCGI_STDIN;
+		if (bytes[at + 1] == last && length == 0) {
 			if (at + 8 + bytes[at + 6] == n && n < (ssize_t)sizeof(bytes))
 				*whole_bytes = (size_t)n;
 			return true;

@@ -56,7 +56,8 @@ void loop_end_accepting(struct loop *loop);
 /*
  * Is the whole FastCGI request here? Then reading it blocks nobody. Up to
  * the end of its body, though nobody reads that: mod_proxy_fcgi answers
- * 503 if it is answered before it has sent the empty FCGI_STDIN record.
+ * 503 if it is answered before it has sent the empty FCGI_STDIN record. An
+ * authorizer has no body (6.3 of the specification): its parameters are all.
  * Longer requests than we look at are taken for complete. *whole_bytes: how
  * long it is if all of it is known to be here and nothing behind it, else 0.
  */

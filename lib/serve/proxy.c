@@ -46,7 +46,7 @@ static void keep_fresh(const struct proxy *proxy, const struct want *want, time_
 	const char *key = want->route.key;
 	int ttl_s = proxy->answer->config->cache.list_ttl_s;
 
-	if (want->route.kind != ROUTE_QUERY && fresh_is_wanted(proxy->fresh, key, mtime)) {
+	if (want->route.kind != ROUTE_QUERY && !want->route.is_private && fresh_is_wanted(proxy->fresh, key, mtime)) {
 		struct publication *p = mem_alloc(sizeof(*p) + strlen(key) + 1);
 
 		p->fresh = proxy->fresh;
@@ -200,6 +200,10 @@ static bool answer_refusal(const struct proxy *proxy, struct want *want)
 	if (rule == SUMDBS_DENY)
 		err_set(&err, ERR_FORBIDDEN, "'%.*s' is denied by [sumdb] policy; nobody was asked",
 			STR_ARG(route->module));
+	else if (route->sumdb && route->is_private)
+		err_set(&err, ERR_FORBIDDEN,
+			"'%.*s' is private, so no checksum database is asked; set GONOSUMDB or GOPRIVATE to do "
+			"without", STR_ARG(route->module));
 	else if (route->sumdb && module_matches_patterns(str_of(config->sumdb.nosumdb), route->module))
 		err_set(&err, ERR_FORBIDDEN,
 			"'%.*s' is among [sumdb] nosumdb, so no checksum database is asked; set GONOSUMDB "
@@ -209,6 +213,49 @@ static bool answer_refusal(const struct proxy *proxy, struct want *want)
 		return false;
 	answer_err(proxy->answer, want, &err);
 	return true;
+}
+
+/*
+ * Who may not have a private module hears so before anything is looked for, so
+ * that it makes no difference whether it is there. True if the request is answered.
+ */
+static bool answer_to_stranger(const struct proxy *proxy, struct want *want)
+{
+	struct http_request *request = want->request;
+	struct err err = { 0 };
+
+	/* The lookup of a checksum database is refused to everybody, in other words. */
+	if (!want->route.is_private || want->route.sumdb ||
+	    access_check(proxy->access, request, want->route.module, ACCESS_READ, &err) == 0)
+		return false;
+	if (proxy->answer->config->private_.refuse == CONFIG_REFUSE_403) {
+		answer_err(proxy->answer, want, &err);
+		return true;
+	}
+	log_write(LOG_WARN, "%s: 404, %s", request->id, err.text);
+	answer_text(proxy->answer, want, 404, text_type,
+		    STR("not found: there is no such module, or not for who asks\n"), STR("no-store"));
+	return true;
+}
+
+/*
+ * Whether the request may go on is all that is asked: 200, 401 or 403, the three
+ * that nginx's auth_request knows. What is no object of ours at all may not.
+ */
+static void answer_authorizer(const struct proxy *proxy, struct want *want, const struct err *parse_err)
+{
+	struct err err = *parse_err;
+
+	if (err.kind != ERR_NONE)
+		err.kind = ERR_FORBIDDEN;
+	else if (want->route.is_private)
+		access_check(proxy->access, want->request, want->route.module, ACCESS_READ, &err);
+	if (err.kind == ERR_NONE) {
+		answer_text(proxy->answer, want, 200, text_type, STR(""), STR("no-store"));
+		return;
+	}
+	log_write(LOG_WARN, "%s: %d, %s", want->request->id, http_status_of(err.kind), err.text);
+	loop_settle(proxy->answer->loop, want->request, http_send_err(want->request, &err, STR("")));
 }
 
 /* From what is here; true if the request is answered. */
@@ -226,7 +273,10 @@ void proxy_handle(const struct proxy *proxy, struct http_request *request)
 
 	want->request = request;
 	http_log_begin(request);
-	if (route_parse(request, proxy->answer->config, &want->route, &err) != 0) {
+	route_parse(request, proxy->answer->config, &want->route, &err);
+	if (http_is_authorizer(request)) {
+		answer_authorizer(proxy, want, &err);
+	} else if (err.kind != ERR_NONE) {
 		want->route.path = NULL;
 		if (err.kind == ERR_CONFIG)
 			log_write(LOG_ERROR, "%s: %s", request->id, err.text);
@@ -236,7 +286,7 @@ void proxy_handle(const struct proxy *proxy, struct http_request *request)
 			    STR("no-cache"));
 	} else if (want->route.kind == ROUTE_SUMDB_SUPPORTED) {
 		answer_text(proxy->answer, want, 200, text_type, STR(""), STR("no-cache"));
-	} else if (!answer_refusal(proxy, want) && !answer_hit(proxy, want)) {
+	} else if (!answer_to_stranger(proxy, want) && !answer_refusal(proxy, want) && !answer_hit(proxy, want)) {
 		answer_miss(proxy, want);
 	}
 	http_log_end();

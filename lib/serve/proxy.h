@@ -6,11 +6,13 @@
 #define SERVE_PROXY_H
 
 #include "base/work.h"
+#include "serve/access.h"
 #include "serve/flight.h"
 #include "state/fresh.h"
 
 struct proxy {
 	const struct answer *answer;
+	struct access *access;
 	struct store *store;
 	struct sumdbs *sumdbs;
 	struct flights *flights;

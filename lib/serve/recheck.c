@@ -46,7 +46,7 @@ static void audit_proven(const struct pinned *p, const char *h1)
 {
 	struct json *line = audit_begin("proven");
 
-	json_add_str(line, "object", str_skip(str_of(p->route.key), strlen("download/")));
+	json_add_str(line, "object", str_of(store_object(p->route.key)));
 	json_add_str(line, "h1", str_of(h1));
 	json_add_str(line, "sumdb", str_of(p->proof.sumdb->name));
 	json_add_int(line, "record", p->proof.record.id);
@@ -134,7 +134,7 @@ static void begin(struct recheck *home, const char *key)
 	p->home = home;
 	p->pool = pool;
 	/* While the settings say that nobody needs a proof the mark stays: they may change again. */
-	if (route_parse_path(pool, str_of(key + strlen("download/")), &p->route, &err) != 0 ||
+	if (route_parse_path(pool, home->answer->config, str_of(store_object(key)), &p->route, &err) != 0 ||
 	    sumdbs_rule_of(home->answer->config, p->route.module, &sumdb) != SUMDBS_CHECK) {
 		finish(p);
 		return;

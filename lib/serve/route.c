@@ -150,7 +150,8 @@ static int find_path(struct http_request *r, const struct config *config, struct
 			       "the web server sends no REQUEST_URI: pass it as in the examples");
 	if (decode(r->pool, target_path(r->uri), &uri, err) != 0 || check_segments(uri, err) != 0)
 		return -1;
-	if (r->path_info.n > 0) {
+	/* Who is asked by the way sees how far another handler's path goes. */
+	if (r->path_info.n > 0 && !http_is_authorizer(r)) {
 		struct str mount = str_head(uri, uri.n - r->path_info.n);
 
 		if (!str_has_suffix(uri, r->path_info) || !is_mount(mount, r, config) ||
@@ -161,7 +162,7 @@ static int find_path(struct http_request *r, const struct config *config, struct
 		if (!is_below(uri, prefix))
 			return disagree(uri, r, config, err);
 		*path = str_skip(uri, prefix.n);
-	} else if (r->script_name.n > 0 && is_below(uri, r->script_name) &&
+	} else if (!http_is_authorizer(r) && r->script_name.n > 0 && is_below(uri, r->script_name) &&
 		   (is_script(r->script_name) || uri.n == r->script_name.n ||
 		    uri.n == r->script_name.n + 1) &&
 		   !str_has_char(uri, '@') && is_mount(r->script_name, r, config)) {
@@ -292,7 +293,7 @@ static int parse_version(struct pool *pool, struct str path, struct str file, st
 	return route->kind == ROUTE_QUERY ? 0 : check_possible(route, err);
 }
 
-int route_parse_path(struct pool *pool, struct str path, struct route *route, struct err *err)
+static int parse_object(struct pool *pool, struct str path, struct route *route, struct err *err)
 {
 	long at = str_find_last_str(path, STR("/@v/"));
 	struct str file;
@@ -307,6 +308,18 @@ int route_parse_path(struct pool *pool, struct str path, struct route *route, st
 	if (str_is_equal(file, STR("list")))
 		return parse_list(pool, path, route);
 	return parse_version(pool, path, file, route, err);
+}
+
+int route_parse_path(struct pool *pool, const struct config *config, struct str path,
+		     struct route *route, struct err *err)
+{
+	int rc = parse_object(pool, path, route, err);
+
+	/* Of what can't exist, too: no answer may depend on it. */
+	route->is_private = route->module.n > 0 && config_is_private(config, route->module);
+	if (rc == 0 && route->is_private)
+		route->key = pool_printf(pool, "private/%s", route->key).p;
+	return rc;
 }
 
 /* lookup/MODULE@VERSION */
@@ -359,6 +372,7 @@ static int parse_sumdb(struct pool *pool, const struct config *config, struct st
 			continue;
 		if (set_sumdb_kind(pool, file, route, err) != 0)
 			return -1;
+		route->is_private = route->module.n > 0 && config_is_private(config, route->module);
 		route->sumdb = db;
 		set_object(route, pool, file,
 			   route->kind == ROUTE_SUMDB_LATEST ? "mutable" : "download");
@@ -393,5 +407,5 @@ int route_parse(struct http_request *r, const struct config *config, struct rout
 	}
 	if (str_has_prefix(path, STR("sumdb/")))
 		return parse_sumdb(r->pool, config, str_skip(path, 6), route, err);
-	return route_parse_path(r->pool, path, route, err);
+	return route_parse_path(r->pool, config, path, route, err);
 }

@@ -40,6 +40,7 @@ struct route {
 	const struct config_sumdb *sumdb;
 	bool is_cached_only; /* "/cached-only/" or Disable-Module-Fetch: true */
 	bool is_mutable;     /* the answer may change */
+	bool is_private;     /* the module is; of a lookup, too */
 	const char *type;    /* Content-Type */
 	int64_t body_max_bytes;
 };
@@ -58,8 +59,9 @@ int route_parse(struct http_request *request, const struct config *config,
 
 /*
  * The route, zeroed by the caller, to an object that a module's path names: "MODULE/@v/VERSION.zip"
- * and the like, escaped. Results as above.
+ * and the like, escaped. Here alone is decided what a private module's key is. Results as above.
  */
-int route_parse_path(struct pool *pool, struct str path, struct route *route, struct err *err);
+int route_parse_path(struct pool *pool, const struct config *config, struct str path,
+		     struct route *route, struct err *err);
 
 #endif

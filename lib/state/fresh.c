@@ -56,7 +56,8 @@ bool fresh_is_wanted(struct fresh *fresh, const char *key, time_t mtime)
 	uint64_t once, was;
 	atomic_ullong *asked;
 
-	if (!outlives_slot(fresh, mtime, slot))
+	/* What is private lies elsewhere, and web servers send these to everybody. */
+	if (!str_has_prefix(str_of(key), mutable_part) || !outlives_slot(fresh, mtime, slot))
 		return false;
 	/* The lowest bit says that it is published. */
 	once = (str_hash(str_of(key)) ^ (uint64_t)slot * SLOT_STRIDE) & ~1ULL;
@@ -77,7 +78,7 @@ void fresh_publish(struct fresh *fresh, const char *key)
 	struct stat st;
 
 	/* As it is now: who asked may have waited in a queue. */
-	if (dirfd < 0 || fstatat(dirfd, key, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	if (dirfd < 0 || !str_has_prefix(str_of(key), mutable_part) || fstatat(dirfd, key, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    !outlives_slot(fresh, st.st_mtime, slot))
 		return;
 	snprintf(path, sizeof(path), "fresh/%lld/%s", (long long)slot, key + mutable_part.n);

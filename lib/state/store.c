@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -43,7 +44,28 @@ static int open_dirs(struct store *store, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (file_dir_make(store->dirfd, parts[i], err) != 0)
 			return -1;
+	/* Whom the administrator puts into our group may look, for X-Accel-Redirect. */
+	if (mkdirat(store->dirfd, "private", 0750) != 0 && errno != EEXIST)
+		return err_errno(err, "cannot make 'private'");
 	return 0;
+}
+
+bool store_key_is_private(const char *key)
+{
+	return str_has_prefix(str_of(key), STR("private/"));
+}
+
+/* The key without "private/". */
+static const char *plain_key(const char *key)
+{
+	return store_key_is_private(key) ? key + strlen("private/") : key;
+}
+
+const char *store_object(const char *key)
+{
+	const char *plain = plain_key(key);
+
+	return str_has_prefix(str_of(plain), STR("download/")) ? plain + strlen("download/") : plain;
 }
 
 struct store *store_open(const char *dir)
@@ -211,10 +233,11 @@ int store_quarantine(struct store *store, const char *key, const char *why)
 		return 0; /* another process was quicker */
 	atomic_fetch_add(&store->quarantined, 1);
 	clock_gettime(CLOCK_REALTIME, &now);
-	snprintf(place, sizeof(place), "quarantine/%s.%lld.%09ld", key, (long long)now.tv_sec, now.tv_nsec);
+	snprintf(place, sizeof(place), "%squarantine/%s.%lld.%09ld", store_key_is_private(key) ? "private/" : "",
+		 plain_key(key), (long long)now.tv_sec, now.tv_nsec);
 	log_write(LOG_ERROR, "QUARANTINED: '%s' is wrong: %s; it is kept as '%s'", key, why, place);
 	line = audit_begin("quarantined");
-	json_add_str(line, "object", str_has_prefix(str_of(key), STR("download/")) ? str_skip(str_of(key), 9) : str_of(key));
+	json_add_str(line, "object", str_of(store_object(key)));
 	json_add_str(line, "file", str_of(place));
 	json_add_str(line, "why", str_of(why));
 	audit_end(store->dirfd, line);
@@ -258,7 +281,7 @@ static void absence_path(const char *key, char path[96])
 	size_t at;
 
 	EVP_Digest(key, strlen(key), hash, &n, EVP_sha256(), NULL);
-	at = (size_t)snprintf(path, 96, "absent/%02x/", hash[0]);
+	at = (size_t)snprintf(path, 96, "%sabsent/%02x/", store_key_is_private(key) ? "private/" : "", hash[0]);
 	for (unsigned int i = 1; i < 20; i++)
 		at += (size_t)snprintf(path + at, 96 - at, "%02x", hash[i]);
 }
@@ -411,10 +434,10 @@ static void sweep_dir(int dirfd, const char *path, int age_s)
 
 void store_absence_sweep(struct store *store, int ttl_s)
 {
-	char path[16];
+	char path[32];
 
-	for (int i = 0; i < 256 && store->dirfd >= 0; i++) {
-		snprintf(path, sizeof(path), "absent/%02x", i);
+	for (int i = 0; i < 512 && store->dirfd >= 0; i++) {
+		snprintf(path, sizeof(path), "%sabsent/%02x", i < 256 ? "" : "private/", i & 0xff);
 		sweep_dir(store->dirfd, path, ttl_s);
 	}
 }

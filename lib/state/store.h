@@ -13,11 +13,13 @@
  *   pins/       what was kept without proof, a file with its hash for each
  *   quarantine/ what was found to be wrong, under its old path and the time
  *   audit.log   see audit.h
+ *   private/    download/, mutable/, absent/ and quarantine/ of private modules,
+ *               for no other user's eyes unless the administrator says so
  *   tmp/        partial files (see part.h) and those about to be renamed
  *   lock        who fetches what, a byte a key
  *
  * A key is an object's path below the cache directory, such as
- * "download/example.com/!upper/@v/v1.0.0.mod". Any number of processes and
+ * "download/example.com/!upper/@v/v1.0.0.mod", behind "private/" if the module is. Any number of processes and
  * hosts may use one store; everything appears by rename(2).
  *
  * A store that can't be used is no failure: looking finds nothing, writing
@@ -43,6 +45,10 @@ struct store_file {
 	int64_t size_bytes;
 	time_t mtime;
 };
+
+/* Of a key below download/ or private/download/: what it is beneath that. */
+const char *store_object(const char *key);
+bool store_key_is_private(const char *key);
 
 /*
  * Was something confirmed at mtime confirmed less than ttl_s ago? What lies

@@ -44,7 +44,7 @@ static int teardown(void **state)
 
 	fresh_free(place->fresh);
 	assert_int_equal(file_remove_tree(AT_FDCWD, "nothing/of/this/name", &err), 0);
-	for (const char *const *name = (const char *const[]){ "download", "mutable", "absent", "tmp", "fresh", NULL };
+	for (const char *const *name = (const char *const[]){ "download", "mutable", "absent", "private", "tmp", "fresh", NULL };
 	     *name; name++)
 		assert_int_equal(file_remove_tree(store_dirfd(place->store), *name, &err), 0);
 	store_close(place->store);
@@ -103,13 +103,29 @@ static void test_only_what_outlives_the_slot(void **state)
 		struct err err = { 0 };
 
 		assert_int_equal(file_remove_tree(store_dirfd(place->store), "fresh", &err), 0);
-		fresh_is_wanted(place->fresh, cases[i].is_wanted ? "a" : "b", cases[i].confirmed);
-		assert_int_equal(fresh_is_wanted(place->fresh, cases[i].is_wanted ? "a" : "b", cases[i].confirmed),
+		fresh_is_wanted(place->fresh, cases[i].is_wanted ? "mutable/a" : "mutable/b", cases[i].confirmed);
+		assert_int_equal(fresh_is_wanted(place->fresh, cases[i].is_wanted ? "mutable/a" : "mutable/b", cases[i].confirmed),
 				 cases[i].is_wanted);
 		assert_int_equal(utimensat(store_dirfd(place->store), KEY, times, 0), 0);
 		fresh_publish(place->fresh, KEY);
 		assert_int_equal(is_published(place, slot), cases[i].is_wanted);
 	}
+}
+
+/* Web servers send what lies here to everybody. */
+static void test_never_a_private_one(void **state)
+{
+	static const char key[] = "private/" KEY;
+	struct place *place = *state;
+	int64_t slot = begin_slot();
+	struct err err = { 0 };
+
+	assert_int_equal(store_put(place->store, key, STR("v1.0.0\n"), false, &err), 0);
+	fresh_is_wanted(place->fresh, key, time(NULL));
+	assert_false(fresh_is_wanted(place->fresh, key, time(NULL)));
+	fresh_publish(place->fresh, key);
+	assert_false(is_published(place, slot));
+	assert_int_equal(faccessat(store_dirfd(place->store), "fresh", F_OK, 0), -1);
 }
 
 static void test_short_time_to_live(void **state)
@@ -150,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_wanted_when_asked_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_what_outlives_the_slot, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_never_a_private_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_short_time_to_live, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sweep, setup, teardown),
 	};

@@ -91,6 +91,18 @@ static const struct sent cases[] = {
 	  ERR_BAD_REQUEST, NULL },
 	{ "tile of width 256", "/sumdb/sum.golang.org/tile/8/0/001.p/256", "", "", "",
 	  ERR_BAD_REQUEST, NULL },
+	{ "private", "/corp.example/x/@v/v1.0.0.zip", "", "", "", ERR_NONE,
+	  "private/download/corp.example/x/@v/v1.0.0.zip" },
+	{ "private list", "/cached-only/corp.example/x/@v/list", "", "", "", ERR_NONE,
+	  "private/mutable/corp.example/x/@v/list" },
+	{ "private, in capitals", "/corp.example/%21x/@latest", "", "", "", ERR_NONE,
+	  "private/mutable/corp.example/!x/@latest" },
+	{ "private, whatever the case", "/host.example/!t!e!a!m/x/@v/main.info", "", "", "", ERR_NONE,
+	  "private/mutable/host.example/!t!e!a!m/x/@v/main.info" },
+	{ "not private: above it", "/host.example/!team/@v/list", "", "", "", ERR_NONE,
+	  "mutable/host.example/!team/@v/list" },
+	{ "not private: a name that begins so", "/corp.example.org/x/@v/list", "", "", "", ERR_NONE,
+	  "mutable/corp.example.org/x/@v/list" },
 	{ "unknown database", "/sumdb/other.dev/latest", "", "", "", ERR_NOT_FOUND, NULL },
 	{ "database's name only", "/sumdb/sum.golang.org", "", "", "", ERR_NOT_FOUND, NULL },
 };
@@ -107,6 +119,8 @@ static int parse(struct pool *pool, const struct sent *sent, const char *method,
 	struct config *config = pool_alloc(pool, sizeof(*config));
 
 	config->server.prefix = sent->prefix;
+	config->private_.modules = "corp.example,host.example/Team/*";
+	config->private_.folded = "corp.example,host.example/team/*";
 	config->sumdb.databases = databases;
 	config->sumdb.n = ARRAY_LEN(databases);
 	r->pool = pool;
