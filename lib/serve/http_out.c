@@ -358,7 +358,8 @@ static int evaluate(struct http_request *r, const struct http_response *a, struc
 {
 	bool is_get = str_is_equal(r->method, STR("GET"));
 
-	if (a->status != 200)
+	/* An authorizer sees the conditions of what it is asked about. */
+	if (a->status != 200 || http_is_authorizer(r))
 		return a->status;
 	if (is_not_modified(r, a))
 		return 304;

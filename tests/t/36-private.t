@@ -11,11 +11,13 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 import zipfile
-from harness import (Call, Fixture, Pool, cgi, files_below, hash_zip, place, program_env, request_bytes, request_env,
-                     run_calls, settings, slurp, tap, wait_until, PROGRAM)
+import webrun
+from harness import (Call, Fixture, Pool, cgi, children, files_below, free_port, hash_zip, place, program_env, request_bytes, request_env,
+                     run_calls, settings, slurp, tap, wait_until, PROGRAM, ROOT)
 
 fixture = Fixture()
 TOKEN = "goproxy_" + "5a" * 32
@@ -286,7 +288,8 @@ def test_authorizer():
                               ("/corp.example/secret/s/../s/@v/list", user("sam"), 403), ("/x", user("sam"), 403),
                               ("/sumdb/sum.fixture.test/latest", {}, 200)):
         # SCRIPT_NAME and PATH_INFO are another handler's there.
-        base = {**request_env(path, script_name="/corp.example", path_info="/whatever", request_uri=path), **who}
+        base = {**request_env(path, script_name="/corp.example", path_info="/whatever", request_uri=path,
+                              headers={"Range": "bytes=5-9", "If-None-Match": "*"}), **who}
         for what, raw in (("FCGI_AUTHORIZER", authorizer_bytes(base, False)),
                           ("FCGI_AUTHORIZER with an empty body", authorizer_bytes(base, True)),
                           ("GOPROXY_ROLE", request_bytes({**base, "GOPROXY_ROLE": "authorizer"}))):
@@ -300,4 +303,280 @@ def test_authorizer():
     pool.stop()
 
 
-tap.run(globals())
+# ---- behind real web servers, with the examples as shipped ----
+
+PASSWORD = "open sesame"
+
+
+def password_file():
+    """Users alice and sam, as htpasswd makes it."""
+    lines = []
+    for name in ("alice", "sam"):
+        done = subprocess.run(["openssl", "passwd", "-apr1", PASSWORD], capture_output=True, text=True, check=True)
+        lines.append(name + ":" + done.stdout)
+    return place.file("".join(lines), "htpasswd")
+
+
+def with_private(server, change=lambda text: text, own=""):
+    """httpd-examples/run with the example for private modules put where it says that it belongs."""
+    folder, users = place.new("examples"), password_file()
+    shutil.copytree(ROOT + "/httpd-examples", folder)
+    kind = server.split("-")[0]
+    if "htaccess" not in server:
+        fragment = change(slurp(folder + "/%s-private.conf" % kind).decode().replace("/etc/goproxy/htpasswd", users))
+        name = folder + "/" + ("nginx-site.conf" if kind == "nginx" else server + ".conf")
+        text = slurp(name).decode()
+        if kind == "nginx":
+            mark = "  # Access rules belong here"
+            assert mark in text
+            text = own + text.replace(mark, fragment + mark)
+        elif kind == "apache":
+            text += "".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n" % (m, m)
+                            for m in ("authn_core", "authn_file", "authz_user", "auth_basic")) + own + fragment
+        else:
+            text = own + fragment + text
+        with open(name, "w") as f:
+            f.write(text)
+    return folder + "/run"
+
+
+def web(server, run=None, **more):
+    up, store, env = site(**more)
+    return up, store, webrun.WebRun(server, up.url, store, run=run or with_private(server),
+                                    **{k: str(v) for k, v in env.items() if k.startswith("GOPROXY_PRIVATE") or k in more
+                                       or k in ("GOPROXY_SUMDB_GOSUMDB", "GOPROXY_SERVER_SENDFILE")}).ready()
+
+
+def curl(url, *arguments):
+    """(status, headers in small letters, body)"""
+    head = place.new("head")
+    done = subprocess.run(["curl", "-sS", "--path-as-is", "--max-time", "30", "-D", head, *arguments, url],
+                          capture_output=True)
+    text = slurp(head).decode("latin-1") if os.path.exists(head) else ""
+    blocks = [b for b in text.split("\r\n\r\n") if b]
+    if not blocks:
+        return 0, {}, done.stderr
+    lines = blocks[-1].split("\r\n")
+    headers = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(": ")
+        headers[name.lower()] = value
+    return int(lines[0].split()[1]), headers, done.stdout
+
+
+def behind(server, has_accounts=True, run=None):
+    if not webrun.installed(server):
+        tap.skip(server, "not installed: httpd-examples/packages run " + server)
+        return
+    up, store, run = web(server, run)
+    module, whole = "/corp.example/secret/s", module_zip("corp.example/secret/s")
+    path = module + "/@v/v1.0.0.zip"
+    alice, sam = ("-u", "alice:" + PASSWORD), ("-u", "sam:" + PASSWORD)
+    token, bearer = ("-u", "x:" + TOKEN), ("-H", "Authorization: Bearer " + TOKEN)
+    other = "/corp.example/x/@v/v1.0.0.zip"
+    cases = [("nobody", (), path, 401), ("nobody", (), other, 401), ("a token", bearer, other, 200),
+             ("a token", bearer, path, 403), ("a wrong token", ("-H", "Authorization: Bearer goproxy_00"), other, 401),
+             ("a wrong password", ("-u", "sam:x"), path, 401), ("a name alone", ("-u", "sam:"), path, 401),
+             ("nobody", ("-H", "Remote-User: sam", "-H", "Auth-Type: Basic"), path, 401),
+             ("nobody", (), "/cached-only" + path, 401), ("a name alone", ("-u", "sam:"), "/cached-only" + path, 401),
+             ("nobody", (), "/corp%2Eexample/secret/s/@v/v1.0.0.zip", 401),
+             ("nobody", (), "/x/../corp.example/secret/s/@v/v1.0.0.zip", (400, 401)),
+             ("a name alone", ("-u", "sam:"), "//corp.example/secret/s/@v/v1.0.0.zip", (400, 401, 403)),
+             ("nobody", (), "/private/download" + path, (400, 401, 404)), ("nobody", (), "/../private/download" + path, (400, 404, 401)),
+             ("nobody", (), "/_goproxy_may", (400, 404)), ("nobody", (), HELLO + "mod", 200)]
+    if has_accounts:
+        cases += [("alice", alice, path, 403), ("alice", alice, other, 200), ("sam", sam, path, 200), ("sam", sam, path, 200)]
+        cases += [("sam", sam, module + p, 200) for p in PATHS] + [("alice", alice, module + p, 403) for p in PATHS[:2]]
+        cases += [("sam", sam, "/corp.example/secret/%73/@v/v1.0.0.mod", 200)]
+    else:
+        cases += [("a token as password", token, other, 200), ("a token as password", token, path, 403)]
+    for who, arguments, where, status in cases:
+        got = curl(run.url + where, *arguments)
+        tap.ok(got[0] == status or isinstance(status, tuple) and got[0] in status,
+               "%s: %s, %s: %s" % (server, who, where, status), got)
+        if got[0] == 200 and "corp" in where:
+            tap.eq(got[1].get("cache-control"), "private, no-store", "%s: nobody is to keep it" % server, got[1])
+        if got[0] != 200:
+            tap.ok(whole[-100:] not in got[2], "%s: no byte of it" % server)
+    who, body, where = (sam, whole, path) if has_accounts else (token, module_zip("corp.example/x"), other)
+    tap.eq(curl(run.url + where, *who)[2] == body, True, server + ": the zip comes whole")
+    got = curl(run.url + where, "-I", *who)
+    tap.eq((got[0], got[1].get("content-length")), (200, str(len(body))), server + ": HEAD")
+    got = curl(run.url + where, "-r", "100-199", *who)
+    tap.eq((got[0], got[2]), (206, body[100:200]), server + ": Range")
+    for _ in range(10):
+        curl(run.url + module + "/@v/list", *(sam if has_accounts else token))
+    tap.eq([p for p in files_below(store) if p.startswith("fresh/corp")], [], server + ": no list where files are sent")
+    tap.eq([p for p in up.paths() if "corp" in p], [], server + ": nobody was asked")
+    run.end()
+    log = run.log()
+    tap.ok(TOKEN not in log, server + ": no token in the log")
+
+
+def test_nginx():
+    def accept_bearer(text):
+        assert text.count('  auth_basic "private Go modules";') == 1
+        return text.replace('  auth_basic "private Go modules";', "  auth_basic $goproxy_realm;")
+    realm = re.search(r"#   (map \$http_auth.*?\n)  #   \}", slurp(ROOT + "/httpd-examples/nginx-private.conf").decode(), re.S)
+    behind("nginx", run=with_private("nginx", accept_bearer, realm[1].replace("#", "") + "}\n"))
+
+
+def certificates():
+    """A directory with ca.pem, server.pem, and carol.pem that it has signed; each with its key."""
+    folder = place.dir("certs")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem"]
+    for name, subject in (("ca", "/CN=alice"), ("self", "/O=x/CN=alice")):
+        openssl("req", "-x509", *curve, "-subj", subject, "-days", "2", "-out", name + ".crt")
+        with open(folder + "/" + name + ".pem", "wb") as f:
+            f.write(slurp(folder + "/" + name + ".crt") + slurp(folder + "/key.pem"))
+    openssl("req", *curve, "-subj", "/CN=sam/O=Corp,CN=alice", "-out", "sam.csr")
+    openssl("x509", "-req", "-in", "sam.csr", "-CA", "ca.pem", "-CAkey", "ca.pem", "-days", "2", "-set_serial", "7",
+            "-out", "sam.crt")
+    with open(folder + "/sam.pem", "wb") as f:
+        f.write(slurp(folder + "/sam.crt") + slurp(folder + "/key.pem"))
+    return folder
+
+
+def test_nginx_certificates():
+    if not webrun.installed("nginx"):
+        tap.skip("nginx", "not installed")
+        return
+    folder, port = certificates(), free_port()
+
+    def with_certificates(text):
+        text = re.sub(r'  auth_basic.*;\n', "", text).replace("fastcgi_param AUTH_TYPE Basic;", "")
+        text = text.replace("  #fastcgi_param SSL", "  fastcgi_param SSL")
+        # No rule for files: they are sent by name, which is tried here, too.
+        text = re.sub(r"  # What is kept by nginx itself.*?\n  }\n", "", text, flags=re.S)
+        return text + ("listen 127.0.0.1:%d ssl; ssl_certificate %s/ca.crt; ssl_certificate_key %s/ca.pem; "
+                       "ssl_client_certificate %s/ca.crt; ssl_verify_client optional_no_ca;\n" % (port, folder, folder, folder))
+    example = slurp(ROOT + "/httpd-examples/nginx-private.conf").decode()
+    run = with_private("nginx", with_certificates, re.search(r"#   (map \$ssl.*)\n", example)[1] + "\n")
+    site_conf = os.path.dirname(run) + "/nginx-site.conf"
+    text = slurp(site_conf).decode()
+    text = re.sub(r"^  #((?:location|  \S|\}).*?)$", r"  \1", text, flags=re.M)
+    with open(site_conf, "w") as f:
+        f.write(text)
+    up, store, run = web("nginx", run, private_client_cert="cn", server_sendfile="x-accel:/_goproxy")
+    path, url = "/corp.example/secret/s/@v/v1.0.0.zip", "https://127.0.0.1:%d" % port
+    whole = module_zip("corp.example/secret/s")
+    for who, arguments, status in (("no certificate", (), 401), ("one of another authority", ("--cert", folder + "/self.pem"), 401),
+                                   ("one with the name of the group's", ("--cert", folder + "/sam.pem"), 200)):
+        got = curl(url + path, "-k", *arguments)
+        tap.eq(got[0], status, "nginx: %s: %d" % (who, status), got)
+    tap.eq((got[2] == whole, got[1].get("cache-control")), (True, "private, no-store"), "nginx: X-Accel-Redirect: whole, and kept by nobody")
+    tap.ok("x-accel-redirect" not in got[1], "nginx: nobody sees the file's name")
+    tap.eq(curl(run.url + "/_goproxy/private/download" + path)[0] >= 400, True, "nginx: the internal path is no way in")
+    run.end()
+
+
+def test_lighttpd_by_name():
+    if not webrun.installed("lighttpd"):
+        tap.skip("lighttpd", "not installed")
+        return
+    run = with_private("lighttpd")
+    name = os.path.dirname(run) + "/lighttpd.conf"
+    text = re.sub(r"^  #, ", "  , ", slurp(name).decode(), flags=re.M)
+    with open(name, "w") as f:
+        f.write(text)
+    up, store, run = web("lighttpd", run, server_sendfile="x-sendfile")
+    got = curl(run.url + "/corp.example/x/@v/v1.0.0.zip", "-u", "alice:" + PASSWORD)
+    tap.eq((got[0], got[2] == module_zip("corp.example/x"), got[1].get("cache-control")), (200, True, "private, no-store"),
+           "lighttpd: X-Sendfile: whole, and kept by nobody", got[:2])
+    tap.eq(curl(run.url + "/corp.example/secret/s/@v/v1.0.0.zip", "-u", "alice:" + PASSWORD)[0], 403, "lighttpd: X-Sendfile: only who may")
+    run.end()
+
+
+def serve(command, port, log):
+    """A web server with a configuration of the test's own, once it answers."""
+    with open(log, "wb") as out:
+        process = children.add(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                                env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin")))
+    wait_until(lambda: curl("http://127.0.0.1:%d/" % port)[0] or process.poll() is not None, command[0])
+    return process
+
+
+def asks_first(server, command, port, log):
+    """Files sent by a server that asks us as its authorizer."""
+    process = serve(command, port, log)
+    url, whole = "http://127.0.0.1:%d" % port, module_zip("corp.example/secret/s")
+    path = "/corp.example/secret/s/@v/v1.0.0.zip"
+    for who, status in ((None, 401), ("alice", 403), ("sam", 200)):
+        got = curl(url + path, "-r", "0-9", *(("-u", who + ":" + PASSWORD) if who else ()))
+        tap.eq(got[0], 206 if status == 200 else status, "%s asks its authorizer: %s: %d" % (server, who, status),
+               str(got) + slurp(log).decode())
+    tap.eq(curl(url + path, "-u", "sam:" + PASSWORD)[2] == whole, True, server + " sends the file")
+    children.stop(process)
+
+
+def test_authorizer_of_lighttpd():
+    if not webrun.installed("lighttpd"):
+        tap.skip("lighttpd", "not installed")
+        return
+    up, store, env = site()
+    pool, port, folder = Pool(env), free_port(), place.dir("lighttpd")
+    conf = place.file("""
+server.bind = "127.0.0.1"
+server.port = %d
+server.document-root = "%s/private/download"
+server.modules = ( "mod_auth", "mod_authn_file", "mod_fastcgi" )
+auth.backend = "htpasswd"
+auth.backend.htpasswd.userfile = "%s"
+auth.require = ( "/corp" => ( "method" => "basic", "realm" => "go", "require" => "valid-user" ) )
+fastcgi.server = ( "/" => (( "socket" => "%s", "mode" => "authorizer", "check-local" => "disable",
+  "docroot" => "%s/private/download" )))
+""" % (port, store, password_file(), pool.address, store))
+    asks_first("lighttpd", ["lighttpd", "-D", "-f", conf], port, folder + "/log")
+    pool.stop()
+
+
+def test_authorizer_of_apache():
+    if not os.path.exists("/usr/lib/apache2/modules/mod_authnz_fcgi.so"):
+        tap.skip("mod_authnz_fcgi", "not installed")
+        return
+    up, store, env = site()
+    pool, port, folder = Pool(env, tcp=True), free_port(), place.dir("apache")
+    conf = place.file("".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n" % (m, m) for m in (
+        "mpm_event", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic", "authnz_fcgi")) + """
+ServerRoot "%s"
+DefaultRuntimeDir "%s"
+PidFile "%s/pid"
+ServerName 127.0.0.1
+Listen 127.0.0.1:%d
+ErrorLog "|/bin/cat"
+%sDocumentRoot "%s/private/download"
+AuthnzFcgiDefineProvider authz goproxy fcgi://127.0.0.1:%d/
+<Location "/">
+  AuthType Basic
+  AuthName go
+  AuthBasicProvider file
+  AuthUserFile %s
+  AuthzSendForbiddenOnFailure On
+  Require goproxy
+</Location>
+""" % (folder, folder, folder, port, "User www-data\nGroup www-data\n" if os.geteuid() == 0 else "", store,
+       pool.address[1], password_file()))
+    asks_first("Apache", ["apache2", "-D", "FOREGROUND", "-f", conf], port, folder + "/log")
+    pool.stop()
+
+
+def test_lighttpd():
+    behind("lighttpd")
+
+
+def test_apache_proxy():
+    behind("apache-proxy")
+
+
+def test_apache_fcgid():
+    behind("apache-fcgid")
+
+
+def test_apache_htaccess():
+    behind("apache-htaccess", False)
+
+
+tap.run(globals(), int(os.environ.get("JOBS", "2")))
