@@ -20,6 +20,7 @@ enum err_kind {
 	ERR_NOT_FOUND,	  /* an authority said that it isn't there: 404 */
 	ERR_GONE,	  /* the same, for good: 410 */
 	ERR_METHOD,	  /* 405 */
+	ERR_CONFLICT,	  /* what is there already never changes: 409 */
 	ERR_BAD_UPSTREAM, /* an upstream failed or answered nonsense: 502 */
 	ERR_MISMATCH,	  /* bytes that are proven wrong, or can't be proven: 502 */
 	ERR_UNAVAILABLE,  /* what has to prove them can't be asked: 503 */

@@ -52,7 +52,8 @@ int admin_token(const char *user)
 	struct err err = { 0 };
 
 	if (!accounts_is_name(str_of(user))) {
-		fprintf(stderr, "goproxy.fcgi: token needs a user's name, without blanks , = : # or a '@' before it\n");
+		fprintf(stderr, "goproxy.fcgi: token needs a user's name, without blanks , = : # or a '@' "
+			"before it\n");
 		return EXIT_FAILURE;
 	}
 	if (accounts_make_token(token, hash, &err) != 0) {

@@ -139,6 +139,11 @@ int responder_open(struct responder *r, const struct config *config, int listen_
 	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->sumdbs, r->work,
 				       r->disk);
 	r->proxy.disk = r->disk;
+	if (config->private_.write.n > 0) {
+		r->proxy.uploads = uploads_new(&r->answer, r->store, err);
+		if (!r->proxy.uploads)
+			return -1;
+	}
 	if (listen_fd >= 0) {
 		r->proxy.fresh = fresh_new(r->store, config->cache.list_ttl_s);
 		r->recheck = recheck_new(&r->answer, r->store, r->sumdbs, r->proxy.flights, r->disk);
@@ -152,12 +157,14 @@ void responder_close(struct responder *r)
 	fetch_free(r->fetch);
 	work_free(r->work);
 	work_free(r->disk);
+	uploads_end(r->proxy.uploads);
 	if (r->sumdbs)
 		sumdbs_flush(r->sumdbs);
 	recheck_free(r->recheck);
 	fresh_free(r->proxy.fresh);
 	flights_free(r->proxy.flights);
 	access_free(r->proxy.access);
+	uploads_free(r->proxy.uploads);
 	loop_free(r->loop);
 	sumdbs_free(r->sumdbs);
 	upstream_free(r->upstream);

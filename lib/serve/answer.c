@@ -107,6 +107,8 @@ void answer_bytes(const struct answer *answer, struct want *want, struct str byt
 	response.etag = pool_printf(pool, "\"%.22s\"", text);
 	if (max_age_s >= 0)
 		response.cache_control = pool_printf(pool, "public, max-age=%lld", (long long)max_age_s);
+	if (want->route.is_private)
+		response.cache_control = only_once;
 	send_answer(answer, want, &response);
 }
 
@@ -160,7 +162,7 @@ void answer_err(const struct answer *answer, struct want *want, const struct err
 	struct err whole = *err;
 
 	if (want->route.path)
-		err_wrap(&whole, "cannot get '%s'", want->route.path);
+		err_wrap(&whole, "cannot %s '%s'", want->route.is_upload ? "publish" : "get", want->route.path);
 	http_log_begin(request);
 	log_write(LOG_WARN, "%s: %d, %s", request->id, http_status_of(whole.kind), whole.text);
 	http_log_end();

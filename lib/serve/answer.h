@@ -34,7 +34,7 @@ struct answer {
 void answer_object(const struct answer *answer, struct want *want,
 		   struct http_source *source, time_t mtime);
 
-/* Bytes in memory: of a checksum database. max_age_s -1: they never change. */
+/* Bytes in memory: of a checksum database, or made up here. max_age_s -1: they never change. */
 void answer_bytes(const struct answer *answer, struct want *want, struct str bytes, int64_t max_age_s);
 
 /* The old answer, since nothing newer can be had; there must be one. */

@@ -8,6 +8,7 @@
 #include "gomod/mod.h"
 #include "serve/flight_internal.h"
 #include "state/audit.h"
+#include "state/publish.h"
 
 #define RESERVE_MIN_BYTES   262144
 #define PUBLISH_INTERVAL_MS 10
@@ -155,6 +156,16 @@ static void audit_kept(const struct flight *f)
 	audit_end(store_dirfd(f->home->store), line);
 }
 
+/* Meanwhile: what was accepted never changes, and the list is made of that. */
+static bool was_published(const struct flight *f)
+{
+	struct str path = str_of(f->route.path);
+	long at = f->route.kind == ROUTE_LATEST ? str_find_last_str(path, STR("/@latest"))
+						: str_find_last_str(path, STR("/@v/"));
+
+	return f->route.is_private && at > 0 && publish_is_home(f->home->store, str_head(path, (size_t)at));
+}
+
 static void commit(void *arg)
 {
 	struct flight *f = arg;
@@ -163,7 +174,8 @@ static void commit(void *arg)
 	bool may_commit;
 
 	sumdbs_flush(f->home->sumdbs);
-	may_commit = f->route.is_mutable || (f->part.role == PART_HOLDER && flight_may_keep(f));
+	may_commit = !was_published(f) &&
+		     (f->route.is_mutable || (f->part.role == PART_HOLDER && flight_may_keep(f)));
 	if (may_commit &&
 	    part_commit(f->home->store, &f->part, f->route.key, f->part.write_bytes, f->mtime,
 			ziphash, &err) == 0 &&

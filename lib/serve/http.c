@@ -1,5 +1,6 @@
 #include "serve/http.h"
 
+#include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -104,6 +105,7 @@ static void take_params(struct http_request *r, char **params)
 		{ "SSL_CLIENT_S_DN_CN=", &r->cert_cn },
 		{ "FCGI_ROLE=", &r->fcgi_role },
 		{ "GOPROXY_ROLE=", &r->role },
+		{ "CONTENT_LENGTH=", &r->content_length },
 	};
 
 	for (; *params; params++) {
@@ -139,42 +141,105 @@ static void set_blocking(int fd, bool is_blocking)
 	fcntl(fd, F_SETFL, is_blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 }
 
+static void free_fcgx(FCGX_Request *fcgx)
+{
+	if (!fcgx)
+		return;
+	fcgx->ipcFd = -1; /* the request's, or closed */
+	FCGX_Free(fcgx, 0);
+	free(fcgx);
+}
+
+/* Uploads alone: nobody wants to know what else is sent. */
+static bool has_body(const struct http_request *r)
+{
+	return str_is_equal(r->method, STR("PUT")) && !http_is_authorizer(r);
+}
+
 struct http_request *http_read_fcgi(int fd, size_t whole_bytes, struct err *err)
 {
 	bool is_one_read = whole_bytes > 0 && whole_bytes <= FCGI_READ_BYTES;
 	struct http_request *request = NULL;
-	FCGX_Request fcgx;
+	FCGX_Request *fcgx = mem_alloc(sizeof(*fcgx));
 
 	if (!is_one_read)
 		set_blocking(fd, true);
-	FCGX_InitRequest(&fcgx, -1, 0);
+	FCGX_InitRequest(fcgx, -1, 0);
 	/*
 	 * Hand in a connection that we accepted: with keepConnection set,
 	 * FCGX_Accept_r() goes on reading from it; a listening socket of -1
 	 * makes a failure return.
 	 */
-	fcgx.ipcFd = fd;
-	fcgx.keepConnection = 1;
-	if (FCGX_Accept_r(&fcgx) != 0) {
+	fcgx->ipcFd = fd;
+	fcgx->keepConnection = 1;
+	if (FCGX_Accept_r(fcgx) != 0) {
 		err_set(err, ERR_BAD_REQUEST, "no whole FastCGI request came");
-		if (fcgx.ipcFd >= 0)
-			close(fcgx.ipcFd);
-		fcgx.ipcFd = -1;
-	} else if (params_bytes(fcgx.envp) > HTTP_PARAMS_MAX) {
+		if (fcgx->ipcFd >= 0)
+			close(fcgx->ipcFd);
+		fcgx->ipcFd = -1;
+	} else if (params_bytes(fcgx->envp) > HTTP_PARAMS_MAX) {
 		err_set(err, ERR_BAD_REQUEST, "more than %d bytes of parameters",
 			HTTP_PARAMS_MAX);
-		close(fcgx.ipcFd);
+		close(fcgx->ipcFd);
 	} else {
-		request = request_new(fcgx.ipcFd);
-		request->fcgi_id = (uint16_t)fcgx.requestId;
-		take_params(request, fcgx.envp);
+		request = request_new(fcgx->ipcFd);
+		request->fcgi_id = (uint16_t)fcgx->requestId;
+		take_params(request, fcgx->envp);
 		request->must_drain = !is_one_read;
 		if (!is_one_read)
 			set_blocking(request->fd, false);
 	}
-	fcgx.ipcFd = -1;
-	FCGX_Free(&fcgx, 0);
+	if (request && has_body(request))
+		request->body = fcgx;
+	else
+		free_fcgx(fcgx);
 	return request;
+}
+
+static ssize_t read_fcgx(struct http_request *r, void *bytes, size_t n, struct err *err)
+{
+	FCGX_Request *fcgx = r->body;
+	int got;
+
+	/* What libfcgi holds already is read without asking the socket. */
+	if (r->must_drain)
+		set_blocking(r->fd, true);
+	got = FCGX_GetStr(bytes, (int)n, fcgx->in);
+	if (r->must_drain)
+		set_blocking(r->fd, false);
+	if (got < (int)n && FCGX_GetError(fcgx->in) != 0)
+		return err_set(err, ERR_BAD_REQUEST, "the upload broke off after %lld bytes",
+			       (long long)r->read_bytes + got);
+	return got;
+}
+
+static ssize_t read_cgi(struct http_request *r, void *bytes, size_t n, struct err *err)
+{
+	uint64_t length;
+	ssize_t got;
+
+	/* RFC 3875, 4.2: a script reads no further than that. */
+	if (!str_to_u64(r->content_length, &length))
+		return err_set(err, ERR_BAD_REQUEST, "the web server doesn't tell how long the upload is");
+	if (n > length - (uint64_t)r->read_bytes)
+		n = (size_t)(length - (uint64_t)r->read_bytes);
+	do {
+		got = n > 0 ? read(STDIN_FILENO, bytes, n) : 0;
+	} while (got < 0 && errno == EINTR);
+	return got < 0 ? err_errno(err, "cannot read the upload") : got;
+}
+
+ssize_t http_read_body(struct http_request *r, void *bytes, size_t n, struct err *err)
+{
+	ssize_t got = r->is_cgi ? read_cgi(r, bytes, n, err) : read_fcgx(r, bytes, n, err);
+	uint64_t length;
+
+	if (got > 0)
+		r->read_bytes += got;
+	if (got == 0 && str_to_u64(r->content_length, &length) && length != (uint64_t)r->read_bytes)
+		return err_set(err, ERR_BAD_REQUEST, "%lld bytes of the upload came, %llu were promised",
+			       (long long)r->read_bytes, (unsigned long long)length);
+	return got;
 }
 
 struct http_request *http_read_cgi(void)
@@ -230,6 +295,7 @@ void http_close(struct http_request *request)
 			shutdown(request->fd, SHUT_WR);
 		drain(request->fd);
 	}
+	free_fcgx(request->body);
 	close(request->fd);
 	http_source_unref(request->source);
 	buf_clear(&request->out);

@@ -16,6 +16,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "base/err.h"
@@ -56,6 +57,9 @@ struct http_request {
 	struct str remote_user, auth_type;     /* of the server's own accounts */
 	struct str cert_verify, cert_cn;       /* of the client's certificate */
 	struct str fcgi_role, role;
+	struct str content_length;
+	const char *allow; /* methods, if another is refused */
+	void *body;	   /* of a PUT, until it is read; http.c's own */
 
 	/* Writing; http_out.c's own. */
 	int fd;
@@ -71,6 +75,7 @@ struct http_request {
 	struct buf log_lines;
 	int status;
 	int64_t body_bytes;
+	int64_t read_bytes; /* of the request's body */
 
 	int64_t moved_ms; /* when bytes last went out */
 
@@ -107,6 +112,14 @@ struct http_request *http_read_fcgi(int fd, size_t whole_bytes, struct err *err)
 
 /* The request in a CGI process' environment; the answer goes to descriptor 1. */
 struct http_request *http_read_cgi(void);
+
+/*
+ * The next bytes of a PUT's body; blocks, as long as the socket's SO_RCVTIMEO allows: not for
+ * a thread that has hits to answer. Other requests have none that could be read.
+ * Returns how many, 0 at its end, or -1 with *err set (ERR_BAD_REQUEST) if it was
+ * cut off or is shorter or longer than CONTENT_LENGTH promised.
+ */
+ssize_t http_read_body(struct http_request *request, void *bytes, size_t n, struct err *err);
 
 /*
  * Is it the question whether a request may go on, rather than the request? By

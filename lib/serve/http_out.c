@@ -207,6 +207,8 @@ int http_status_of(enum err_kind kind)
 		return 404;
 	case ERR_METHOD:
 		return 405;
+	case ERR_CONFLICT:
+		return 409;
 	case ERR_GONE:
 		return 410;
 	case ERR_BAD_UPSTREAM:
@@ -228,9 +230,9 @@ static const char *reason_of(int status)
 		int status;
 		const char *reason;
 	} reasons[] = {
-		{ 200, "OK" }, { 206, "Partial Content" }, { 304, "Not Modified" },
+		{ 200, "OK" }, { 201, "Created" }, { 206, "Partial Content" }, { 304, "Not Modified" },
 		{ 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
-		{ 405, "Method Not Allowed" }, { 410, "Gone" },
+		{ 405, "Method Not Allowed" }, { 409, "Conflict" }, { 410, "Gone" },
 		{ 416, "Range Not Satisfiable" }, { 500, "Internal Server Error" },
 		{ 502, "Bad Gateway" }, { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
 	};
@@ -483,7 +485,7 @@ enum http_step http_send_err(struct http_request *r, const struct err *err, stru
 	};
 
 	if (err->kind == ERR_METHOD)
-		a.extra = STR("Allow: GET, HEAD\r\n");
+		a.extra = pool_printf(r->pool, "Allow: %s\r\n", r->allow ? r->allow : "GET, HEAD");
 	else if (err->kind == ERR_UNKNOWN_USER)
 		a.extra = STR("WWW-Authenticate: Basic realm=\"private Go modules\", charset=\"UTF-8\"\r\n");
 	return http_send(r, &a);

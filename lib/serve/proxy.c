@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "gomod/module.h"
 #include "serve/page.h"
+#include "state/publish.h"
 
 /* In this part of the time to live, its last, a list is renewed before it expires. */
 #define RENEW_PART 4
@@ -46,7 +47,8 @@ static void keep_fresh(const struct proxy *proxy, const struct want *want, time_
 	const char *key = want->route.key;
 	int ttl_s = proxy->answer->config->cache.list_ttl_s;
 
-	if (want->route.kind != ROUTE_QUERY && !want->route.is_private && fresh_is_wanted(proxy->fresh, key, mtime)) {
+	if (want->route.kind != ROUTE_QUERY && !want->route.is_private &&
+	    fresh_is_wanted(proxy->fresh, key, mtime)) {
 		struct publication *p = mem_alloc(sizeof(*p) + strlen(key) + 1);
 
 		p->fresh = proxy->fresh;
@@ -222,11 +224,12 @@ static bool answer_refusal(const struct proxy *proxy, struct want *want)
 static bool answer_to_stranger(const struct proxy *proxy, struct want *want)
 {
 	struct http_request *request = want->request;
+	enum access_right right = want->route.is_upload ? ACCESS_WRITE : ACCESS_READ;
 	struct err err = { 0 };
 
 	/* The lookup of a checksum database is refused to everybody, in other words. */
 	if (!want->route.is_private || want->route.sumdb ||
-	    access_check(proxy->access, request, want->route.module, ACCESS_READ, &err) == 0)
+	    access_check(proxy->access, request, want->route.module, right, &err) == 0)
 		return false;
 	if (proxy->answer->config->private_.refuse == CONFIG_REFUSE_403) {
 		answer_err(proxy->answer, want, &err);
@@ -249,7 +252,8 @@ static void answer_authorizer(const struct proxy *proxy, struct want *want, cons
 	if (err.kind != ERR_NONE)
 		err.kind = ERR_FORBIDDEN;
 	else if (want->route.is_private)
-		access_check(proxy->access, want->request, want->route.module, ACCESS_READ, &err);
+		access_check(proxy->access, want->request, want->route.module,
+			     want->route.is_upload ? ACCESS_WRITE : ACCESS_READ, &err);
 	if (err.kind == ERR_NONE) {
 		answer_text(proxy->answer, want, 200, text_type, STR(""), STR("no-store"));
 		return;
@@ -258,38 +262,118 @@ static void answer_authorizer(const struct proxy *proxy, struct want *want, cons
 	loop_settle(proxy->answer->loop, want->request, http_send_err(want->request, &err, STR("")));
 }
 
+/*
+ * Of a module that was published here: what isn't here is nowhere, and the answers
+ * that may change are made of what is. True if the request is answered.
+ */
+static bool answer_at_home(const struct proxy *proxy, struct want *want)
+{
+	struct pool *pool = want->request->pool;
+	struct str mark = want->route.kind == ROUTE_LATEST ? STR("/@latest") : STR("/@v/");
+	struct str module = str_of(want->route.path), body = STR("");
+	struct err err = { 0 };
+	int rc = FILE_ABSENT;
+
+	module = str_head(module, (size_t)str_find_last_str(module, mark));
+	if (!want->route.is_private || !publish_is_home(proxy->store, module))
+		return false;
+	if (want->route.kind == ROUTE_LIST)
+		rc = publish_list(proxy->store, pool, module, &body, &err);
+	else if (want->route.kind == ROUTE_LATEST)
+		rc = publish_latest(proxy->store, pool, module, &body, &err);
+	want->cache_status = hit;
+	if (rc == -1)
+		answer_err(proxy->answer, want, &err);
+	else if (rc == 0)
+		answer_bytes(proxy->answer, want, body, 0);
+	else
+		answer_text(proxy->answer, want, 404, text_type,
+			    STR("not found: the module was uploaded here, and this version of it wasn't\n"),
+			    STR("no-store"));
+	return true;
+}
+
+static void take_upload(const struct proxy *proxy, struct want *want)
+{
+	struct str user = STR("nobody in particular");
+
+	access_user(proxy->access, want->request, &user);
+	http_log_end(); /* it may be gone at any moment */
+	upload_begin(proxy->uploads, want, user);
+}
+
 /* From what is here; true if the request is answered. */
 static bool answer_hit(const struct proxy *proxy, struct want *want)
 {
+	if (want->route.is_private && !want->route.sumdb)
+		return (want->route.is_mutable && answer_at_home(proxy, want)) || answer_from_store(proxy, want) ||
+		       answer_at_home(proxy, want) || answer_from_absence(proxy, want);
 	if (want->route.sumdb)
 		return answer_from_sumdb(proxy, want) || answer_from_absence(proxy, want);
 	return answer_from_store(proxy, want) || answer_from_absence(proxy, want);
 }
 
-void proxy_handle(const struct proxy *proxy, struct http_request *request)
-{
-	struct want *want = pool_alloc(request->pool, sizeof(*want));
-	struct err err = { 0 };
+/* A request whose route is known, or why there is none. */
+struct parsed {
+	const struct proxy *proxy;
+	struct want *want;
+	struct err err;
+};
 
-	want->request = request;
+static void answer_parsed(void *arg)
+{
+	struct parsed *p = arg;
+	const struct proxy *proxy = p->proxy;
+	struct want *want = p->want;
+	struct http_request *request = want->request;
+
 	http_log_begin(request);
-	route_parse(request, proxy->answer->config, &want->route, &err);
 	if (http_is_authorizer(request)) {
-		answer_authorizer(proxy, want, &err);
-	} else if (err.kind != ERR_NONE) {
+		answer_authorizer(proxy, want, &p->err);
+	} else if (p->err.kind != ERR_NONE) {
 		want->route.path = NULL;
-		if (err.kind == ERR_CONFIG)
-			log_write(LOG_ERROR, "%s: %s", request->id, err.text);
-		loop_settle(proxy->answer->loop, request, http_send_err(request, &err, STR("")));
+		if (p->err.kind == ERR_CONFIG)
+			log_write(LOG_ERROR, "%s: %s", request->id, p->err.text);
+		loop_settle(proxy->answer->loop, request, http_send_err(request, &p->err, STR("")));
 	} else if (want->route.kind == ROUTE_HOME) {
 		answer_text(proxy->answer, want, 200, "text/html; charset=utf-8", page_home(request),
 			    STR("no-cache"));
 	} else if (want->route.kind == ROUTE_SUMDB_SUPPORTED) {
 		answer_text(proxy->answer, want, 200, text_type, STR(""), STR("no-cache"));
-	} else if (!answer_to_stranger(proxy, want) && !answer_refusal(proxy, want) && !answer_hit(proxy, want)) {
+	} else if (answer_to_stranger(proxy, want) || answer_refusal(proxy, want)) {
+		;
+	} else if (want->route.is_upload) {
+		take_upload(proxy, want);
+	} else if (!answer_hit(proxy, want)) {
 		answer_miss(proxy, want);
 	}
 	http_log_end();
+}
+
+/* A PUT that will be refused is read all the same: see upload.h. */
+static bool must_pass(const struct proxy *proxy, const struct want *want)
+{
+	struct err ignored;
+
+	return want->request->body && proxy->uploads &&
+	       (!want->route.is_upload || access_check(proxy->access, want->request, want->route.module,
+						       ACCESS_WRITE, &ignored) != 0);
+}
+
+void proxy_handle(const struct proxy *proxy, struct http_request *request)
+{
+	struct want *want = pool_alloc(request->pool, sizeof(*want));
+	struct parsed parsed = { .proxy = proxy, .want = want }, *copy;
+
+	want->request = request;
+	route_parse(request, proxy->answer->config, &want->route, &parsed.err);
+	if (must_pass(proxy, want)) {
+		copy = pool_alloc(request->pool, sizeof(*copy));
+		*copy = parsed;
+		if (upload_let_pass(proxy->uploads, request, answer_parsed, copy))
+			return;
+	}
+	answer_parsed(&parsed);
 }
 
 void proxy_handle_connection(const struct proxy *proxy, int fd, size_t whole_bytes)

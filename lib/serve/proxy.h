@@ -8,6 +8,7 @@
 #include "base/work.h"
 #include "serve/access.h"
 #include "serve/flight.h"
+#include "serve/upload.h"
 #include "state/fresh.h"
 
 struct proxy {
@@ -16,6 +17,7 @@ struct proxy {
 	struct store *store;
 	struct sumdbs *sumdbs;
 	struct flights *flights;
+	struct uploads *uploads; /* NULL: [private] write names nobody */
 	struct fresh *fresh; /* NULL: one request only, there is no afterwards */
 	struct work *disk;   /* what no request waits for */
 };

@@ -386,6 +386,28 @@ static int parse_sumdb(struct pool *pool, const struct config *config, struct st
 		       "databases");
 }
 
+/* Another method than GET and HEAD: PUT of a private module's zip is the one that is known. */
+static int parse_upload(struct http_request *r, const struct config *config, struct str path,
+			struct route *route, struct err *err)
+{
+	bool is_put = str_is_equal(r->method, STR("PUT"));
+
+	if (*config->private_.modules && str_has_suffix(path, STR(".zip")) &&
+	    !str_has_prefix(path, STR("/sumdb/")) && !str_has_prefix(path, STR("/cached-only/"))) {
+		if (route_parse_path(r->pool, config, str_skip(path, 1), route, err) != 0)
+			return -1;
+		route->is_upload = is_put && route->is_private;
+		if (route->is_upload)
+			return 0;
+		if (is_put)
+			return err_set(err, ERR_FORBIDDEN, "only private modules can be uploaded, and '%.*s' isn't "
+				       "among [private] modules", STR_ARG(route->module));
+		r->allow = route->is_private ? "GET, HEAD, PUT" : NULL;
+	}
+	return err_set(err, ERR_METHOD, "method not allowed: '%.*s'; only %s are",
+		       STR_ARG(str_head(r->method, 40)), r->allow ? r->allow : "GET and HEAD");
+}
+
 int route_parse(struct http_request *r, const struct config *config, struct route *route,
 		struct err *err)
 {
@@ -395,8 +417,7 @@ int route_parse(struct http_request *r, const struct config *config, struct rout
 	if (find_path(r, config, &path, err) != 0)
 		return -1;
 	if (!str_is_equal(r->method, STR("GET")) && !str_is_equal(r->method, STR("HEAD")))
-		return err_set(err, ERR_METHOD, "method not allowed: '%.*s'; only GET and HEAD are",
-			       STR_ARG(str_head(r->method, 40)));
+		return parse_upload(r, config, path, route, err);
 	if (path.n <= 1)
 		return 0;
 	path = str_skip(path, 1);

@@ -41,6 +41,7 @@ struct route {
 	bool is_cached_only; /* "/cached-only/" or Disable-Module-Fetch: true */
 	bool is_mutable;     /* the answer may change */
 	bool is_private;     /* the module is; of a lookup, too */
+	bool is_upload;	     /* PUT of a private module's zip */
 	const char *type;    /* Content-Type */
 	int64_t body_max_bytes;
 };

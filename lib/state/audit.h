@@ -8,6 +8,7 @@
  *   unknown     the database doesn't know the module: served, or refused
  *   pinned      kept without proof, since the database couldn't be asked
  *   proven      what was pinned turned out to be right
+ *   published   somebody has uploaded a version of a private module
  *   quarantined a file was wrong and lies under DIR/quarantine now
  *   alarm       a database has signed two histories
  * Others are "object" (the file below DIR/download), "from" (the upstream),

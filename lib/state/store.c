@@ -344,6 +344,14 @@ bool store_absence_find(struct store *store, const char *key, int ttl_s,
 	return true;
 }
 
+void store_absence_remove(struct store *store, const char *key)
+{
+	char path[96];
+
+	absence_path(key, path);
+	store_remove(store, path);
+}
+
 static bool list_has(struct str list, struct str version)
 {
 	struct str line;

@@ -120,6 +120,9 @@ void store_absence_put(struct store *store, const char *key,
 bool store_absence_find(struct store *store, const char *key, int ttl_s,
 			struct pool *pool, struct store_absence *absence);
 
+/* It may be there now. */
+void store_absence_remove(struct store *store, const char *key);
+
 /*
  * Note in download/MODULE/@v/list that a version is here, as cmd/go does
  * for GOPROXY=file://; the key is that of the version's .info file.

@@ -12,12 +12,13 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 import zipfile
 import webrun
-from harness import (Call, Fixture, Pool, cgi, children, files_below, free_port, hash_zip, place, program_env, request_bytes, request_env,
-                     run_calls, settings, slurp, tap, wait_until, PROGRAM, ROOT)
+from harness import (FCGI_STDIN, SLOW, Call, Fixture, Pool, cgi, children, files_below, free_port, hash_zip, place, program_env, record, request_bytes, request_env,
+                     run_calls, settings, slurp, tap, temp_files, wait_until, PROGRAM, ROOT)
 
 fixture = Fixture()
 TOKEN = "goproxy_" + "5a" * 32
@@ -303,6 +304,144 @@ def test_authorizer():
     pool.stop()
 
 
+# ---- uploads ----
+
+WRITE = "corp.example/up/* = alice tom, corp.example/any = anonymous"
+
+
+def upload_bytes(path, data, chunk=60000, cut=False, **more):
+    """A FastCGI request with a body; cut: in its middle, without an end."""
+    raw = request_bytes({**request_env(path, "PUT"), "CONTENT_LENGTH": str(len(data)), **more})[:-8]
+    body = data[:len(data) // 2] if cut else data
+    for at in range(0, len(body), chunk):
+        raw += record(FCGI_STDIN, body[at:at + chunk])
+    return raw if cut else raw + record(FCGI_STDIN)
+
+
+def test_upload():
+    up, store, env = site(private_write=WRITE)
+    pool = Pool(env, bare=True)
+    module = "corp.example/up/m"
+
+    def put(version, data, module=module, who="alice", **more):
+        path = "/%s/@v/%s.zip" % (module.replace("M", "!m"), version)
+        return run_calls([Call(pool.address, path, raw=upload_bytes(path, data, **{**(user(who) if who else {}), **more}))])[0]
+
+    def get(path, module=module, who="alice"):
+        return run_calls([Call(pool.address, "/%s%s" % (module, path), raw=request_bytes(
+            {**request_env("/%s%s" % (module, path)), **(user(who) if who else {})}))])[0]
+    # Remembered as absent before, all of it.
+    pool_off = Pool({**env, "GOPROXY_UPSTREAM_CHAIN": fixture.mount().url}, bare=True)
+    for path in PATHS:
+        run_calls([Call(pool_off.address, "/" + module + path, raw=request_bytes({**request_env("/" + module + path), **user("alice")}))])
+    pool_off.stop()
+    whole = module_zip(module)
+    a = put("v1.0.0", whole)
+    tap.eq((a.status, a.text), (201, "published %s@v1.0.0 %s\n" % (module, hash_zip(whole))), "a version is taken", a)
+    for path, body in (("/@v/v1.0.0.zip", whole), ("/@v/v1.0.0.mod", b"module corp.example/up/m\n"), ("/@v/list", b"v1.0.0\n")):
+        a = get(path)
+        tap.eq((a.status, a.body == body, a.header("Cache-Control")), (200, True, "private, no-store"), "and served: " + path, a)
+    info = json.loads(get("/@v/v1.0.0.info").text)
+    tap.eq(info["Version"], "v1.0.0", "its .info has the version")
+    tap.ok(abs(time.mktime(time.strptime(info["Time"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone - time.time()) < 60,
+           "and the time", info)
+    tap.eq(get("/@latest").text, get("/@v/v1.0.0.info").text, "it is the latest")
+    files = {p: slurp(store + "/private/download/" + module + "/@v/" + p) for p in ("v1.0.0.zip", "v1.0.0.mod", "v1.0.0.info")}
+    a = put("v1.0.0", whole)
+    tap.eq(a.status, 200, "the same again is welcome", a)
+    a = put("v1.0.0", module_zip(module, text=b"package y\n"))
+    tap.eq(a.status, 409, "another content isn't", a)
+    tap.like(a.text, "never changes", "and it is said why")
+    tap.eq({p: slurp(store + "/private/download/" + module + "/@v/" + p) for p in files}, files, "nothing has changed")
+    for version in ("v1.2.0-rc.1", "v1.1.0", "v1.0.5"):
+        tap.eq(put(version, module_zip(module, version)).status, 201, "more versions: " + version)
+    tap.eq(get("/@v/list").text, "v1.0.0\nv1.0.5\nv1.1.0\nv1.2.0-rc.1\n", "are listed in order, at once")
+    tap.eq(json.loads(get("/@latest").text)["Version"], "v1.1.0", "the latest is the last release")
+    for path in ("/@v/v1.9.9.info", "/@v/v1.9.9.zip", "/@v/main.info"):
+        a = get(path)
+        tap.eq(a.status, 404, "what wasn't uploaded is nowhere: " + path, a)
+    # No go.mod: one is made up, as go does it.
+    a = put("v1.0.0", module_zip("corp.example/up/old", mod=b""), "corp.example/up/old")
+    tap.eq((a.status, get("/@v/v1.0.0.mod", "corp.example/up/old").body), (201, b"module corp.example/up/old\n"), "without go.mod", a)
+    a = put("v2.0.0+incompatible", module_zip("corp.example/up/old", "v2.0.0+incompatible", mod=b""), "corp.example/up/old")
+    tap.eq(a.status, 201, "+incompatible without go.mod", a)
+    a = put("v1.0.0", module_zip("corp.example/up/M"), "corp.example/up/M", "tom")
+    tap.eq((a.status, get("/@v/list", "corp.example/up/!m").text), (201, "v1.0.0\n"), "a path with capitals", a)
+    a = put("v1.0.0", module_zip("corp.example/any"), "corp.example/any", None)
+    tap.eq(a.status, 201, "by anybody, where the settings say so", a)
+    # What is refused leaves nothing.
+    before = files_below(store)
+    for what, status, args, more in (
+            ("nobody", 401, ("v1.3.0", module_zip(module, "v1.3.0")), {"who": None}),
+            ("who may read only", 403, ("v1.3.0", module_zip(module, "v1.3.0")), {"who": "sam"}),
+            ("a module that isn't private", 403, ("v1.3.0", whole, "example.com/hello"), {}),
+            ("another version's zip", 400, ("v1.3.0", whole), {}),
+            ("another module's zip", 400, ("v1.0.0", whole, "corp.example/up/n"), {}),
+            ("another module's go.mod", 400, ("v1.3.0", module_zip(module, "v1.3.0", mod=b"module corp.example/x\n")), {}),
+            ("a go.mod that is none", 400, ("v1.3.0", module_zip(module, "v1.3.0", mod=b"hello\n")), {}),
+            ("a go.mod of another major", 400, ("v2.3.0+incompatible", module_zip(module, "v2.3.0+incompatible")), {}),
+            ("what the go command would refuse", 400, ("v1.3.0", module_zip(module, "v1.3.0", extra=[("a/B", b"1"), ("a/b", b"2")])), {}),
+            ("half a zip", 400, ("v1.3.0", whole[:5000]), {}), ("no zip", 400, ("v1.3.0", b"hello"), {}), ("nothing", 400, ("v1.3.0", b""), {}),
+            ("less than was promised", 400, ("v1.3.0", module_zip(module, "v1.3.0")), {"CONTENT_LENGTH": "200000"}),
+            ("more than any zip may have", 400, ("v1.3.0", b"x"), {"CONTENT_LENGTH": str(600 << 20)}),
+            ("no canonical version", 400, ("v1", whole), {}), ("an impossible version", 404, ("v3.0.0", whole), {})):
+        a = put(*args, **more)
+        tap.eq(a.status, status, "%s: %d" % (what, status), a)
+        tap.ok(a.ended and a.text.count("\n") <= 8, "in so many words")
+    a = run_calls([Call(pool.address, "/x", raw=upload_bytes("/%s/@v/v1.3.0.zip" % module, whole, cut=True, **user("alice")), leave_at=0)], 4)[0]
+    path = "/%s/@v/v1.0.0.zip" % module
+    for method, where, allow in (("PUT", "/%s/@v/list" % module, "GET, HEAD"), ("PUT", "/%s/@v/v1.0.0.info" % module, "GET, HEAD"),
+                                 ("PUT", "/cached-only" + path, "GET, HEAD"), ("PUT", "/", "GET, HEAD"),
+                                 ("PUT", "/sumdb/sum.fixture.test/latest", "GET, HEAD"), ("POST", path, "GET, HEAD, PUT"),
+                                 ("DELETE", path, "GET, HEAD, PUT"), ("POST", HELLO + "zip", "GET, HEAD")):
+        a = run_calls([Call(pool.address, where, method)])[0]
+        tap.eq((a.status, a.header("Allow")), (405, allow), "%s %s: 405" % (method, where), a)
+    wait_until(lambda: not temp_files(store), "tmp to be empty")
+    tap.eq([p for p in files_below(store) if p not in before and not p.startswith("absent/")], [], "nothing of it is kept")
+    done = subprocess.run([PROGRAM, "verify", "--json", "corp.example/up"], env=program_env(env), capture_output=True, text=True)
+    tap.eq(done.returncode, 0, "verify finds nothing wrong with what was uploaded", done.stdout + done.stderr)
+    tap.like(slurp(store + "/audit.log").decode(), r'"published".*"from":"upload by alice"', "the audit log names who it was")
+    tap.eq([p for p in up.paths() if "corp" in p], [], "and nobody was asked")
+    pool.stop()
+
+
+def test_uploads_at_once():
+    """One of many who upload one version at once makes it; who is slow holds up nobody."""
+    up, store, env = site(private_write=WRITE)
+    pool, path = Pool(env), "/corp.example/up/m/@v/v1.0.0.zip"
+    slow = []
+    for _ in range(8):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(pool.address)
+        s.sendall(upload_bytes(path, module_zip("corp.example/up/m"), cut=True, **user("alice")))
+        slow.append(s)
+    begin = time.monotonic()
+    hits = run_calls([Call(pool.address, "/corp.example/open/@v/v1.0.0.zip") for _ in range(50)])
+    tap.eq([a.status for a in hits], [200] * 50, "hits beside slow uploads")
+    tap.ok(time.monotonic() - begin < 5 * SLOW, "at once", time.monotonic() - begin)
+    for s in slow:
+        s.close()
+    bodies = [module_zip("corp.example/up/m", text=b"package p%d\n" % (i % 2)) for i in range(10)]
+    answers = run_calls([Call(pool.address, path, raw=upload_bytes(path, b, **user("alice"))) for b in bodies])
+    counts = {status: [a.status for a in answers].count(status) for status in {a.status for a in answers}}
+    tap.eq((counts.get(201), counts.get(200), counts.get(409)), (1, 4, 5), "ten at once, of two contents: one is made", answers)
+    kept = slurp(store + "/private/download" + path)
+    tap.eq(hash_zip(kept), slurp(store + "/private/download" + path + "hash").decode(), "and its hash is its own")
+    wait_until(lambda: not temp_files(store), "tmp to be empty")
+    pool.stop()
+
+
+def test_upload_by_cgi():
+    up, store, env = site(private_write=WRITE)
+    whole = module_zip("corp.example/up/m")
+    a = cgi({**env, **user("alice"), "CONTENT_LENGTH": len(whole)}, "/corp.example/up/m/@v/v1.0.0.zip", "PUT", stdin=whole)
+    tap.eq(a.status, 201, "an upload by CGI", a)
+    a = cgi({**env, **user("alice")}, "/corp.example/up/m/@v/v1.0.0.zip")
+    tap.eq((a.status, a.body == whole), (200, True), "is served")
+    a = cgi({**env, **user("sam"), "CONTENT_LENGTH": len(whole)}, "/corp.example/up/m/@v/v1.0.1.zip", "PUT", stdin=whole)
+    tap.eq(a.status, 403, "who may not hears so", a)
+
+
 # ---- behind real web servers, with the examples as shipped ----
 
 PASSWORD = "open sesame"
@@ -368,7 +507,7 @@ def behind(server, has_accounts=True, run=None):
     if not webrun.installed(server):
         tap.skip(server, "not installed: httpd-examples/packages run " + server)
         return
-    up, store, run = web(server, run)
+    up, store, run = web(server, run, private_write=WRITE)
     module, whole = "/corp.example/secret/s", module_zip("corp.example/secret/s")
     path = module + "/@v/v1.0.0.zip"
     alice, sam = ("-u", "alice:" + PASSWORD), ("-u", "sam:" + PASSWORD)
@@ -406,6 +545,19 @@ def behind(server, has_accounts=True, run=None):
     tap.eq((got[0], got[2]), (206, body[100:200]), server + ": Range")
     for _ in range(10):
         curl(run.url + module + "/@v/list", *(sam if has_accounts else token))
+    # Uploads; mod_fcgid takes no more than 128 KB where .htaccess alone can be written.
+    big = place.file(module_zip("corp.example/up/m", extra=[("big", os.urandom(4 << 20))] if has_accounts else ()), "zip")
+    up_path = "/corp.example/up/m/@v/v1.0.0.zip"
+    for what, where, arguments, status in (
+            ("nobody uploads", up_path, (), 401), ("nobody, without a length", up_path, ("-H", "Transfer-Encoding: chunked"), 401),
+            ("an upload", up_path, bearer, 201), ("without a length", up_path, (*bearer, "-H", "Transfer-Encoding: chunked"), (200, 411)),
+            ("the same again", up_path, bearer, 200), ("of another version", "/corp.example/up/m/@v/v1.0.1.zip", bearer, 400),
+            ("by who may not", other, bearer, 403), ("elsewhere", up_path.replace(".zip", ".mod"), bearer, (405, 403))):
+        got = curl(run.url + where, "-T", big, *arguments)
+        tap.ok(got[0] == status or isinstance(status, tuple) and got[0] in status, "%s: %s: %s" % (server, what, status), got)
+    got = curl(run.url + up_path, *bearer)
+    tap.eq((got[0], got[2] == slurp(big)), (200, True), server + ": what was uploaded is there")
+    tap.eq(curl(run.url + "/corp.example/up/m/@v/list", *bearer)[2], b"v1.0.0\n", server + ": and listed")
     tap.eq([p for p in files_below(store) if p.startswith("fresh/corp")], [], server + ": no list where files are sent")
     tap.eq([p for p in up.paths() if "corp" in p], [], server + ": nobody was asked")
     run.end()

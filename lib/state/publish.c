@@ -1,0 +1,345 @@
+#include "state/publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "gomod/info.h"
+#include "gomod/list.h"
+#include "gomod/mod.h"
+#include "gomod/modfile.h"
+#include "gomod/module.h"
+#include "gomod/modzip_gomod.h"
+#include "gomod/version.h"
+#include "state/audit.h"
+#include "state/seal.h"
+
+#define LOCK_TRIES    100
+#define LOCK_PAUSE_US 50000
+#define COPY_BYTES    65536
+#define ZIPHASH_MAX   256
+
+/* One version on its way in. */
+struct version {
+	struct store *store;
+	struct pool *pool;
+	struct str module, version; /* unescaped */
+	const char *dir;	    /* "private/download/MODULE/@v" */
+	const char *stem;	    /* DIR/VERSION */
+	struct str gomod;
+	const char *h1;
+};
+
+static const char *key_of(const struct version *v, const char *extension)
+{
+	return pool_printf(v->pool, "%s.%s", v->stem, extension).p;
+}
+
+/* ---- what it is ---- */
+
+/* The rules for a go.mod are the module's: modfetch/coderepo.go. */
+static int check_gomod(struct version *v, struct err *err)
+{
+	struct str path;
+
+	if (mod_check(v->gomod, err) != 0)
+		return -1;
+	path = modfile_module_path(v->pool, v->gomod);
+	if (!str_is_equal(path, v->module))
+		return err_set(err, ERR_BAD_REQUEST, "its go.mod says that it is '%.*s'",
+			       STR_ARG(str_head(path, 300)));
+	if (version_build(v->version).n > 0)
+		return err_set(err, ERR_BAD_REQUEST, "+incompatible is for modules without a go.mod");
+	return 0;
+}
+
+static int check_zip(struct version *v, int fd, char h1[MODZIP_H1_SIZE], struct err *err)
+{
+	struct modzip_result result;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return err_errno(err, "cannot look at the zip");
+	if (modzip_check_file(fd, st.st_size, v->module, v->version, &result, err) != 0 ||
+	    modzip_read_gomod(v->pool, fd, st.st_size, v->module, v->version, PUBLISH_GOMOD_MAX, &v->gomod,
+			      err) != 0)
+		return -1;
+	memcpy(h1, result.h1, MODZIP_H1_SIZE);
+	v->h1 = h1;
+	if (v->gomod.p)
+		return check_gomod(v, err);
+	v->gomod = modfile_legacy(v->pool, v->module);
+	return 0;
+}
+
+/* ---- what is there ---- */
+
+/* The lock that cmd/go takes, so that two who publish the same are one after the other. */
+static int lock_version(struct version *v, struct err *err)
+{
+	const char *path = key_of(v, "lock");
+	int fd = -1;
+
+	if (file_create(store_dirfd(v->store), "tmp", path, STR(""), err) == 0)
+		fd = file_open(store_dirfd(v->store), path, O_RDWR, 0, err);
+	for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+		if (i == LOCK_TRIES) {
+			close(fd);
+			return err_set(err, ERR_OVERLOAD, "somebody else is at it: try again");
+		}
+		usleep(LOCK_PAUSE_US);
+	}
+	return fd < 0 && err->kind == ERR_NONE ? err_set(err, ERR_IO, "cannot lock '%s'", path) : fd;
+}
+
+/* The h1 of a zip that is there: 0, FILE_ABSENT or -1. */
+static int find_zip(struct version *v, struct str *h1, struct err *err)
+{
+	struct modzip_result result;
+	struct store_file file;
+	int rc = store_find(v->store, key_of(v, "zip"), &file, err);
+
+	if (rc != 0)
+		return rc;
+	rc = file_read_all(store_dirfd(v->store), key_of(v, "ziphash"), ZIPHASH_MAX, v->pool, h1, err);
+	if (rc != 0) {
+		rc = modzip_check_file(file.fd, file.size_bytes, v->module, v->version, &result, err);
+		*h1 = pool_str(v->pool, str_of(result.h1));
+	}
+	*h1 = str_trim(*h1);
+	close(file.fd);
+	return rc;
+}
+
+/* Is what is there, whole or in part, the same? 0, 1 if the zip is there, or -1. */
+static int compare(struct version *v, struct err *err)
+{
+	struct str h1, gomod;
+	int rc = find_zip(v, &h1, err);
+
+	if (rc == -1)
+		return -1;
+	if (rc == 0 && !str_is_equal(h1, str_of(v->h1)))
+		return err_set(err, ERR_CONFLICT,
+			       "it is there already, as %.*s, and a version never changes: this one is %s",
+			       STR_ARG(h1), v->h1);
+	if (rc == 0)
+		return 1;
+	rc = file_read_all(store_dirfd(v->store), key_of(v, "mod"), MOD_BODY_MAX, v->pool, &gomod, err);
+	if (rc == 0 && !str_is_equal(gomod, v->gomod))
+		return err_set(err, ERR_CONFLICT,
+			       "another go.mod of it is there already, and a version never changes");
+	return rc == -1 ? -1 : 0;
+}
+
+/* ---- putting it in place ---- */
+
+static int put_zip(struct version *v, const struct publish *publish, struct err *err)
+{
+	if (fchmod(publish->fd, 0644) != 0 || fsync(publish->fd) != 0)
+		return err_errno(err, "cannot flush '%s'", publish->name);
+	seal_put(publish->fd, str_of(v->h1));
+	if (store_put(v->store, key_of(v, "ziphash"), str_of(v->h1), true, err) != 0)
+		return -1;
+	return file_rename(store_dirfd(v->store), publish->name, key_of(v, "zip"), err);
+}
+
+/* Unless it is there, since what was served once never changes. */
+static int put_once(struct version *v, const char *extension, struct str text, struct err *err)
+{
+	struct store_file file;
+	int rc = store_find(v->store, key_of(v, extension), &file, err);
+
+	if (rc == 0)
+		close(file.fd);
+	return rc == FILE_ABSENT ? store_put(v->store, key_of(v, extension), text, true, err) : rc;
+}
+
+static struct str info_of(const struct version *v, time_t time)
+{
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&time, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return pool_printf(v->pool, "{\"Version\":\"%.*s\",\"Time\":\"%s\"}", STR_ARG(v->version), text);
+}
+
+/* What was said of it before isn't so any more. */
+static void forget(struct version *v)
+{
+	static const char *const kinds[] = { "info", "mod", "zip" };
+	struct str dir = str_skip(str_of(v->dir), strlen("private/download/"));
+	struct str module = str_head(dir, dir.n - strlen("/@v"));
+	const char *list = pool_printf(v->pool, "private/mutable/%.*s", STR_ARG(dir)).p;
+	const char *latest = pool_printf(v->pool, "private/mutable/%.*s/@latest", STR_ARG(module)).p;
+
+	list = pool_printf(v->pool, "%s/list", list).p;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		store_absence_remove(v->store, key_of(v, kinds[i]));
+	store_absence_remove(v->store, list);
+	store_absence_remove(v->store, latest);
+	store_remove(v->store, list);
+	store_remove(v->store, latest);
+}
+
+static void audit(const struct version *v, const char *from)
+{
+	struct json *line = audit_begin("published");
+
+	json_add_str(line, "object", str_of(store_object(key_of(v, "zip"))));
+	json_add_str(line, "from", str_of(from));
+	json_add_str(line, "h1", str_of(v->h1));
+	audit_end(store_dirfd(v->store), line);
+}
+
+static int put(struct version *v, const struct publish *publish, time_t time, struct err *err)
+{
+	int there = compare(v, err);
+
+	if (there < 0 || (there == 0 && put_zip(v, publish, err) != 0) ||
+	    put_once(v, "mod", v->gomod, err) != 0 || put_once(v, "info", info_of(v, time), err) != 0 ||
+	    file_create(store_dirfd(v->store), "tmp", pool_printf(v->pool, "%s/uploaded", v->dir).p, STR(""),
+			err) != 0)
+		return -1;
+	store_list_add(v->store, key_of(v, "info"));
+	forget(v);
+	return there;
+}
+
+int publish_begin(struct store *store, struct publish *publish, struct err *err)
+{
+	publish->name[0] = '\0';
+	publish->fd = -1;
+	if (store_dirfd(store) < 0)
+		return err_set(err, ERR_NO_SPACE, "no usable cache directory");
+	publish->fd = file_temp(store_dirfd(store), "tmp", publish->name, sizeof(publish->name), err);
+	return publish->fd < 0 ? -1 : 0;
+}
+
+static int name_it(struct version *v, struct err *err)
+{
+	struct str module, version;
+
+	if (module_check(v->module, v->version, err) != 0 ||
+	    module_escape_path(v->pool, v->module, &module, err) != 0 ||
+	    version_escape(v->pool, v->version, &version, err) != 0)
+		return -1;
+	if (!version_is_canonical(v->version))
+		return err_set(err, ERR_BAD_REQUEST, "'%.*s' is not a canonical version", STR_ARG(v->version));
+	v->dir = pool_printf(v->pool, "private/download/%.*s/@v", STR_ARG(module)).p;
+	v->stem = pool_printf(v->pool, "%s/%.*s", v->dir, STR_ARG(version)).p;
+	return 0;
+}
+
+int publish_commit(struct store *store, struct publish *publish, struct str module, struct str version,
+		   time_t time, const char *from, char h1[MODZIP_H1_SIZE], struct err *err)
+{
+	struct version v = { .store = store, .pool = pool_new(), .module = module, .version = version };
+	int lock = -1, rc = -1;
+
+	if (name_it(&v, err) == 0 && check_zip(&v, publish->fd, h1, err) == 0 &&
+	    (lock = lock_version(&v, err)) >= 0)
+		rc = put(&v, publish, time, err);
+	if (rc == 0)
+		audit(&v, from);
+	if (rc < 0 && err->kind == ERR_BAD_UPSTREAM)
+		err->kind = ERR_BAD_REQUEST; /* whose it is here */
+	if (lock >= 0)
+		close(lock);
+	pool_free(v.pool);
+	return rc;
+}
+
+void publish_end(struct store *store, struct publish *publish)
+{
+	struct err ignored = { 0 };
+
+	if (publish->fd < 0)
+		return;
+	/* Nothing has that name any more if it was put in place. */
+	file_remove(store_dirfd(store), publish->name, &ignored);
+	close(publish->fd);
+	publish->fd = -1;
+}
+
+static int copy(int from, int to, off_t size, struct err *err)
+{
+	char bytes[COPY_BYTES];
+
+	for (off_t at = 0; at < size;) {
+		size_t want = size - at < COPY_BYTES ? (size_t)(size - at) : COPY_BYTES;
+		ssize_t got = file_read_at(from, bytes, want, at, err);
+
+		if (got <= 0)
+			return got < 0 ? -1 : err_set(err, ERR_IO, "the zip shrank while it was read");
+		if (file_write_all(to, (struct str){ bytes, (size_t)got }, err) != 0)
+			return -1;
+		at += got;
+	}
+	return 0;
+}
+
+int publish_zip(struct store *store, struct str module, struct str version, int fd, off_t size,
+		time_t time, const char *from, char h1[MODZIP_H1_SIZE], struct err *err)
+{
+	struct publish publish;
+	int rc = -1;
+
+	if (publish_begin(store, &publish, err) != 0)
+		return -1;
+	if ((uint64_t)size > MODZIP_FILE_MAX)
+		err_set(err, ERR_BAD_REQUEST, "bad zip: %lld bytes, more than 500 MiB", (long long)size);
+	else if (copy(fd, publish.fd, size, err) == 0)
+		rc = publish_commit(store, &publish, module, version, time, from, h1, err);
+	publish_end(store, &publish);
+	return rc;
+}
+
+/* ---- asking ---- */
+
+bool publish_is_home(struct store *store, struct str escaped)
+{
+	char path[STORE_KEY_MAX];
+
+	snprintf(path, sizeof(path), "private/download/%.*s/@v/uploaded", STR_ARG(escaped));
+	return store_dirfd(store) >= 0 && faccessat(store_dirfd(store), path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int publish_list(struct store *store, struct pool *pool, struct str escaped, struct str *list,
+		 struct err *err)
+{
+	const char *path = pool_printf(pool, "private/download/%.*s/@v/list", STR_ARG(escaped)).p;
+	struct str text = STR("");
+
+	/* There is none where all versions are pseudo-versions. */
+	if (file_read_all(store_dirfd(store), path, LIST_BODY_MAX, pool, &text, err) == -1)
+		return -1;
+	return list_normalize(pool, text, list, err);
+}
+
+int publish_latest(struct store *store, struct pool *pool, struct str escaped, struct str *info,
+		   struct err *err)
+{
+	struct str list, version, best = { 0 };
+	const char *path;
+
+	if (publish_list(store, pool, escaped, &list, err) != 0)
+		return -1;
+	/* In the order of semver already: the last release, or the last of all. */
+	while (list.n > 0 && str_cut(&list, '\n', &version))
+		if (version.n > 0 &&
+		    (!best.p || version_prerelease(version).n == 0 || version_prerelease(best).n > 0))
+			best = version;
+	if (!best.p)
+		return FILE_ABSENT;
+	if (version_escape(pool, best, &version, err) != 0)
+		return -1;
+	path = pool_printf(pool, "private/download/%.*s/@v/%.*s.info", STR_ARG(escaped), STR_ARG(version)).p;
+	return file_read_all(store_dirfd(store), path, INFO_BODY_MAX, pool, info, err);
+}
