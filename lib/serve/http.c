@@ -150,12 +150,6 @@ static void free_fcgx(FCGX_Request *fcgx)
 	free(fcgx);
 }
 
-/* Uploads alone: nobody wants to know what else is sent. */
-static bool has_body(const struct http_request *r)
-{
-	return str_is_equal(r->method, STR("PUT")) && !http_is_authorizer(r);
-}
-
 struct http_request *http_read_fcgi(int fd, size_t whole_bytes, struct err *err)
 {
 	bool is_one_read = whole_bytes > 0 && whole_bytes <= FCGI_READ_BYTES;
@@ -189,7 +183,7 @@ struct http_request *http_read_fcgi(int fd, size_t whole_bytes, struct err *err)
 		if (!is_one_read)
 			set_blocking(request->fd, false);
 	}
-	if (request && has_body(request))
+	if (request && http_has_body(request))
 		request->body = fcgx;
 	else
 		free_fcgx(fcgx);
@@ -218,10 +212,8 @@ static ssize_t read_cgi(struct http_request *r, void *bytes, size_t n, struct er
 	uint64_t length;
 	ssize_t got;
 
-	/* RFC 3875, 4.2: a script reads no further than that. */
-	if (!str_to_u64(r->content_length, &length))
-		return err_set(err, ERR_BAD_REQUEST, "the web server doesn't tell how long the upload is");
-	if (n > length - (uint64_t)r->read_bytes)
+	/* RFC 3875, 4.2: a script reads no further than that. Of chunks Apache tells no length. */
+	if (str_to_u64(r->content_length, &length) && n > length - (uint64_t)r->read_bytes)
 		n = (size_t)(length - (uint64_t)r->read_bytes);
 	do {
 		got = n > 0 ? read(STDIN_FILENO, bytes, n) : 0;
@@ -250,6 +242,11 @@ struct http_request *http_read_cgi(void)
 	request->is_cgi = true;
 	take_params(request, environ);
 	return request;
+}
+
+bool http_has_body(const struct http_request *r)
+{
+	return str_is_equal(r->method, STR("PUT")) && !http_is_authorizer(r);
 }
 
 bool http_is_authorizer(const struct http_request *r)

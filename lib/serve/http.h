@@ -113,6 +113,9 @@ struct http_request *http_read_fcgi(int fd, size_t whole_bytes, struct err *err)
 /* The request in a CGI process' environment; the answer goes to descriptor 1. */
 struct http_request *http_read_cgi(void);
 
+/* Uploads alone: nobody wants to know what else is sent. */
+bool http_has_body(const struct http_request *request);
+
 /*
  * The next bytes of a PUT's body; blocks, as long as the socket's SO_RCVTIMEO allows: not for
  * a thread that has hits to answer. Other requests have none that could be read.

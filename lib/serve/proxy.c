@@ -355,7 +355,7 @@ static bool must_pass(const struct proxy *proxy, const struct want *want)
 {
 	struct err ignored;
 
-	return want->request->body && proxy->uploads &&
+	return proxy->uploads && http_has_body(want->request) &&
 	       (!want->route.is_upload || access_check(proxy->access, want->request, want->route.module,
 						       ACCESS_WRITE, &ignored) != 0);
 }

@@ -1,5 +1,6 @@
 #include "serve/upload.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 struct uploads {
 	const struct answer *answer;
 	struct store *store;
+	pthread_mutex_t mutex; /* guards these two, while there are none yet */
 	struct work *work;
 	struct work *passing; /* those that are refused */
 	atomic_int under_way;
@@ -100,21 +102,36 @@ static void run(void *arg)
 		answer_published(u, rc, h1);
 }
 
+/* NULL, with *err set, if no thread can be had. */
+static struct work *start(struct uploads *uploads, struct work **work, struct err *err)
+{
+	struct work *started;
+
+	pthread_mutex_lock(&uploads->mutex);
+	if (!*work)
+		*work = work_new(UPLOAD_THREADS, 0, err);
+	started = *work;
+	pthread_mutex_unlock(&uploads->mutex);
+	return started;
+}
+
 void upload_begin(struct uploads *uploads, struct want *want, struct str user)
 {
 	struct pool *pool = want->request->pool;
 	struct upload *u = pool_alloc(pool, sizeof(*u));
-	struct err err;
+	struct err err = { 0 };
+	struct work *work = start(uploads, &uploads->work, &err);
 
-	if (atomic_fetch_add(&uploads->under_way, 1) >= UPLOADS_MAX) {
+	if (atomic_fetch_add(&uploads->under_way, 1) >= UPLOADS_MAX || !work) {
 		atomic_fetch_sub(&uploads->under_way, 1);
-		err_set(&err, ERR_OVERLOAD, "%d others are being uploaded: try again", UPLOADS_MAX);
+		if (work)
+			err_set(&err, ERR_OVERLOAD, "%d others are being uploaded: try again", UPLOADS_MAX);
 		answer_err(uploads->answer, want, &err);
 		return;
 	}
 	*u = (struct upload){ uploads, want, NULL };
 	u->from = pool_printf(pool, "upload by %.*s", STR_ARG(str_head(user, 256))).p;
-	work_post(uploads->work, run, u);
+	work_post(work, run, u);
 }
 
 static void pass(void *arg)
@@ -136,32 +153,31 @@ bool upload_let_pass(struct uploads *uploads, struct http_request *request, void
 		     void *arg)
 {
 	struct passer *p;
+	struct work *work;
+	struct err ignored;
 
-	if (!request->body || !request->must_drain)
+	/* What has arrived whole is read with the rest of the request. */
+	if (!request->is_cgi && !request->must_drain)
 		return false;
-	if (atomic_fetch_add(&uploads->passing_by, 1) >= PASSING_MAX) {
+	work = start(uploads, &uploads->passing, &ignored);
+	if (atomic_fetch_add(&uploads->passing_by, 1) >= PASSING_MAX || !work) {
 		atomic_fetch_sub(&uploads->passing_by, 1);
 		return false;
 	}
 	p = pool_alloc(request->pool, sizeof(*p));
 	*p = (struct passer){ uploads, request, go_on, arg };
-	work_post(uploads->passing, pass, p);
+	work_post(work, pass, p);
 	return true;
 }
 
-struct uploads *uploads_new(const struct answer *answer, struct store *store, struct err *err)
+struct uploads *uploads_new(const struct answer *answer, struct store *store)
 {
 	struct uploads *uploads = mem_alloc(sizeof(*uploads));
 
 	uploads->answer = answer;
 	uploads->store = store;
-	uploads->work = work_new(UPLOAD_THREADS, 0, err);
-	uploads->passing = uploads->work ? work_new(UPLOAD_THREADS, 0, err) : NULL;
-	if (uploads->passing)
-		return uploads;
-	uploads_end(uploads);
-	uploads_free(uploads);
-	return NULL;
+	pthread_mutex_init(&uploads->mutex, NULL);
+	return uploads;
 }
 
 void uploads_end(struct uploads *uploads)
@@ -174,5 +190,8 @@ void uploads_end(struct uploads *uploads)
 
 void uploads_free(struct uploads *uploads)
 {
+	if (!uploads)
+		return;
+	pthread_mutex_destroy(&uploads->mutex);
 	free(uploads);
 }

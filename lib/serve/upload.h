@@ -23,8 +23,8 @@
 
 struct uploads;
 
-/* They must outlive it. */
-struct uploads *uploads_new(const struct answer *answer, struct store *store, struct err *err);
+/* They must outlive it. Its threads start when the first upload comes. */
+struct uploads *uploads_new(const struct answer *answer, struct store *store);
 /* Waits for those under way. */
 void uploads_end(struct uploads *uploads); /* NULL is nothing */
 void uploads_free(struct uploads *uploads);

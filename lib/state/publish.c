@@ -141,7 +141,7 @@ static int compare(struct version *v, struct err *err)
 
 static int put_zip(struct version *v, const struct publish *publish, struct err *err)
 {
-	if (fchmod(publish->fd, 0644) != 0 || fsync(publish->fd) != 0)
+	if (fsync(publish->fd) != 0)
 		return err_errno(err, "cannot flush '%s'", publish->name);
 	seal_put(publish->fd, str_of(v->h1));
 	if (store_put(v->store, key_of(v, "ziphash"), str_of(v->h1), true, err) != 0)
@@ -243,6 +243,7 @@ int publish_commit(struct store *store, struct publish *publish, struct str modu
 	struct version v = { .store = store, .pool = pool_new(), .module = module, .version = version };
 	int lock = -1, rc = -1;
 
+	*err = (struct err){ 0 };
 	if (name_it(&v, err) == 0 && check_zip(&v, publish->fd, h1, err) == 0 &&
 	    (lock = lock_version(&v, err)) >= 0)
 		rc = put(&v, publish, time, err);

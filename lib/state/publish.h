@@ -11,6 +11,8 @@
  * A module of which one version was published lives here alone: its list and
  * latest version are made of what is here, and nobody else is asked for it. That
  * is marked by the file "uploaded" beside its versions.
+ *
+ * Whether the module is private, and whether who brings it may, is the caller's to ask.
  */
 #ifndef STATE_PUBLISH_H
 #define STATE_PUBLISH_H

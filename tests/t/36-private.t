@@ -49,7 +49,8 @@ def module_zip(module, version="v1.0.0", text=b"package x\n", mod=None, extra=()
         for name, data in [("go.mod", b"module %s\n" % module.encode() if mod is None else mod), ("x.go", text),
                            ("data", b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(4000))), *extra]:
             if data:
-                z.writestr(zipfile.ZipInfo("%s@%s/%s" % (module, version, name)), data)
+                z.writestr(zipfile.ZipInfo("%s@%s/%s" % (module, version, name)), data,
+                           zipfile.ZIP_STORED if name == "x.go" or b"stored" in text else zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 
@@ -354,7 +355,8 @@ def test_upload():
     tap.like(a.text, "never changes", "and it is said why")
     tap.eq({p: slurp(store + "/private/download/" + module + "/@v/" + p) for p in files}, files, "nothing has changed")
     for version in ("v1.2.0-rc.1", "v1.1.0", "v1.0.5"):
-        tap.eq(put(version, module_zip(module, version)).status, 201, "more versions: " + version)
+        text = b"// stored\npackage x\n" if version == "v1.1.0" else b"package x\n"
+        tap.eq(put(version, module_zip(module, version, text)).status, 201, "more versions: " + version)
     tap.eq(get("/@v/list").text, "v1.0.0\nv1.0.5\nv1.1.0\nv1.2.0-rc.1\n", "are listed in order, at once")
     tap.eq(json.loads(get("/@latest").text)["Version"], "v1.1.0", "the latest is the last release")
     for path in ("/@v/v1.9.9.info", "/@v/v1.9.9.zip", "/@v/main.info"):
@@ -581,7 +583,8 @@ def certificates():
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem"]
     for name, subject in (("ca", "/CN=alice"), ("self", "/O=x/CN=alice")):
-        openssl("req", "-x509", *curve, "-subj", subject, "-days", "2", "-out", name + ".crt")
+        openssl("req", "-x509", *curve, "-subj", subject, "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2",
+                "-out", name + ".crt")
         with open(folder + "/" + name + ".pem", "wb") as f:
             f.write(slurp(folder + "/" + name + ".crt") + slurp(folder + "/key.pem"))
     openssl("req", *curve, "-subj", "/CN=sam/O=Corp,CN=alice", "-out", "sam.csr")
@@ -622,7 +625,36 @@ def test_nginx_certificates():
     tap.eq((got[2] == whole, got[1].get("cache-control")), (True, "private, no-store"), "nginx: X-Accel-Redirect: whole, and kept by nobody")
     tap.ok("x-accel-redirect" not in got[1], "nginx: nobody sees the file's name")
     tap.eq(curl(run.url + "/_goproxy/private/download" + path)[0] >= 400, True, "nginx: the internal path is no way in")
+    by_the_go_command(url, folder)
     run.end()
+
+
+def by_the_go_command(url, folder):
+    """With the token in ~/.netrc, which it sends by https only; without GOPRIVATE, so that it asks us."""
+    go = shutil.which("go", path=os.environ["PATH"] + ":/usr/local/go/bin")
+    if not go:
+        tap.skip("the go command", "not installed")
+        return
+    home = place.dir("home")
+    env = {"PATH": os.environ["PATH"], "HOME": home, "GOPROXY": url, "GOFLAGS": "-mod=mod -modcacherw", "GOTOOLCHAIN": "local",
+           "SSL_CERT_FILE": folder + "/ca.crt", "GONOSUMDB": "corp.example"}
+
+    def run_go(*arguments):
+        done = subprocess.run([go, *arguments], env=env, cwd=home, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+    with open(home + "/go.mod", "w") as f:
+        f.write("module example.org/user\n\ngo 1.20\n")
+    code, text = run_go("list", "-m", "-versions", "corp.example/x")
+    tap.ok(code != 0 and re.search("401 Unauthorized.*nobody in particular asked.*netrc", text, re.S), "go without netrc: told what to do", text)
+    with open(home + "/.netrc", "w") as f:
+        f.write("machine %s login tom password %s\n" % (url.split("//")[1], TOKEN))
+    os.chmod(home + "/.netrc", 0o600)
+    tap.eq(run_go("list", "-m", "-versions", "corp.example/x"), (0, "corp.example/x v1.0.0\n"), "go with netrc: its versions")
+    code, text = run_go("get", "corp.example/x@latest")
+    tap.eq(code, 0, "go get", text)
+    tap.like(slurp(home + "/go.sum").decode(), re.escape("corp.example/x v1.0.0 " + hash_zip(module_zip("corp.example/x"))), "what was kept here")
+    code, text = run_go("get", "corp.example/secret/s@latest")
+    tap.ok(code != 0 and re.search(r"403 Forbidden.*'tom' may not have it", text, re.S), "go get of another's: told why", text)
 
 
 def test_lighttpd_by_name():
@@ -725,6 +757,10 @@ def test_apache_proxy():
 
 def test_apache_fcgid():
     behind("apache-fcgid")
+
+
+def test_apache_cgi():
+    behind("apache-cgi")
 
 
 def test_apache_htaccess():
