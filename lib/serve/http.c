@@ -83,42 +83,41 @@ static struct http_request *request_new(int fd)
 static void take_params(struct http_request *r, char **params)
 {
 	const struct {
-		const char *name;
+		struct str name;
 		struct str *value;
 	} wanted[] = {
-		{ "REQUEST_METHOD=", &r->method },
-		{ "REQUEST_URI=", &r->uri },
-		{ "QUERY_STRING=", &r->query },
-		{ "PATH_INFO=", &r->path_info },
-		{ "SCRIPT_NAME=", &r->script_name },
-		{ "HTTP_IF_NONE_MATCH=", &r->if_none_match },
-		{ "HTTP_IF_MODIFIED_SINCE=", &r->if_modified_since },
-		{ "HTTP_IF_RANGE=", &r->if_range },
-		{ "HTTP_RANGE=", &r->range },
-		{ "HTTP_DISABLE_MODULE_FETCH=", &r->disable_fetch },
-		{ "REQUEST_SCHEME=", &r->scheme },
-		{ "HTTP_HOST=", &r->host },
-		{ "REMOTE_USER=", &r->remote_user },
-		{ "AUTH_TYPE=", &r->auth_type },
-		{ "HTTP_AUTHORIZATION=", &r->authorization },
-		{ "SSL_CLIENT_VERIFY=", &r->cert_verify },
-		{ "SSL_CLIENT_S_DN_CN=", &r->cert_cn },
-		{ "FCGI_ROLE=", &r->fcgi_role },
-		{ "GOPROXY_ROLE=", &r->role },
-		{ "CONTENT_LENGTH=", &r->content_length },
+		{ STR("REQUEST_METHOD"), &r->method },
+		{ STR("REQUEST_URI"), &r->uri },
+		{ STR("QUERY_STRING"), &r->query },
+		{ STR("PATH_INFO"), &r->path_info },
+		{ STR("SCRIPT_NAME"), &r->script_name },
+		{ STR("HTTP_IF_NONE_MATCH"), &r->if_none_match },
+		{ STR("HTTP_IF_MODIFIED_SINCE"), &r->if_modified_since },
+		{ STR("HTTP_IF_RANGE"), &r->if_range },
+		{ STR("HTTP_RANGE"), &r->range },
+		{ STR("HTTP_DISABLE_MODULE_FETCH"), &r->disable_fetch },
+		{ STR("REQUEST_SCHEME"), &r->scheme },
+		{ STR("HTTP_HOST"), &r->host },
+		{ STR("REMOTE_USER"), &r->remote_user },
+		{ STR("AUTH_TYPE"), &r->auth_type },
+		{ STR("HTTP_AUTHORIZATION"), &r->authorization },
+		{ STR("SSL_CLIENT_VERIFY"), &r->cert_verify },
+		{ STR("SSL_CLIENT_S_DN_CN"), &r->cert_cn },
+		{ STR("FCGI_ROLE"), &r->fcgi_role },
+		{ STR("GOPROXY_ROLE"), &r->role },
+		{ STR("CONTENT_LENGTH"), &r->content_length },
 	};
 
 	for (; *params; params++) {
-		struct str param = str_of(*params);
+		struct str value = str_of(*params), name;
 
-		for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
-			struct str name = str_of(wanted[i].name);
-
-			/* The '=' first: it tells nearly all that are another. */
-			if (param.n >= name.n && param.p[name.n - 1] == '=' && !wanted[i].value->p &&
-			    str_has_prefix(param, name))
-				*wanted[i].value = pool_str(r->pool, str_skip(param, name.n));
-		}
+		if (!str_cut(&value, '=', &name) || !value.p)
+			continue;
+		/* The lengths first: they tell nearly all that are another. */
+		for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+			if (name.n == wanted[i].name.n && !wanted[i].value->p &&
+			    str_is_equal(name, wanted[i].name))
+				*wanted[i].value = pool_str(r->pool, value);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
 		if (!wanted[i].value->p)

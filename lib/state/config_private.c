@@ -27,11 +27,23 @@ static void fold(char *to, struct str from)
 		to[i] = from.p[i] >= 'A' && from.p[i] <= 'Z' ? (char)(from.p[i] - 'A' + 'a') : from.p[i];
 }
 
-static const char *folded_copy(struct pool *pool, struct str text)
+static bool has_capital(struct str text)
 {
-	char *copy = pool_cstr(pool, text);
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] >= 'A' && text.p[i] <= 'Z')
+			return true;
+	return false;
+}
 
-	fold(copy, text);
+/* The text itself if it has no capitals. */
+static const char *folded_copy(struct pool *pool, const char *text)
+{
+	char *copy;
+
+	if (!has_capital(str_of(text)))
+		return text;
+	copy = pool_cstr(pool, str_of(text));
+	fold(copy, str_of(text));
 	return copy;
 }
 
@@ -45,6 +57,8 @@ static bool matches(const char *patterns, const char *folded, struct str module)
 
 	if (module_matches_patterns(str_of(patterns), module))
 		return true;
+	if (folded == patterns && !has_capital(module))
+		return false;
 	if (module.n > sizeof(lower))
 		return false; /* no such path was ever parsed */
 	fold(lower, module);
@@ -101,8 +115,9 @@ int config_access_set(struct config *config, const struct config_option *option,
 			return refuse(option, item, err);
 		if (n == RULES_MAX)
 			return err_set(err, ERR_CONFIG, "there are more than %d rules", RULES_MAX);
-		rules[n++] = (struct config_access_rule){ pool_cstr(config->pool, pattern),
-							  folded_copy(config->pool, pattern), who };
+		rules[n] = (struct config_access_rule){ .pattern = pool_cstr(config->pool, pattern), .who = who };
+		rules[n].folded = folded_copy(config->pool, rules[n].pattern);
+		n++;
 	}
 	*access = (struct config_access){ rules, n };
 	return 0;
@@ -116,5 +131,5 @@ void config_access_print(const struct config_access *access, struct buf *buf)
 
 void config_private_finish(struct config *config)
 {
-	config->private_.folded = folded_copy(config->pool, str_of(config->private_.modules));
+	config->private_.folded = folded_copy(config->pool, config->private_.modules);
 }
