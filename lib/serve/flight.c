@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/flight_internal.h"
+#include "state/publish.h"
 
 #define TICK_FOLLOWING_MS 2
 
@@ -236,6 +237,9 @@ struct flight *flight_alone(struct flights *flights, const struct route *route, 
 
 	/* Nobody is asked for it, and nothing of it would be proven. */
 	if (sumdbs_rule_of(flights->answer->config, route->module, &sumdb) == SUMDBS_DENY)
+		return NULL;
+	/* Who published it may do so again. */
+	if (route->is_private && publish_is_home(flights->store, route_escaped_module(route)))
 		return NULL;
 	pthread_mutex_lock(&flights->mutex);
 	if (!find_flight(flights, route->key))

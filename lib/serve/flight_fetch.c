@@ -159,11 +159,7 @@ static void audit_kept(const struct flight *f)
 /* Meanwhile: what was accepted never changes, and the list is made of that. */
 static bool was_published(const struct flight *f)
 {
-	struct str path = str_of(f->route.path);
-	long at = f->route.kind == ROUTE_LATEST ? str_find_last_str(path, STR("/@latest"))
-						: str_find_last_str(path, STR("/@v/"));
-
-	return f->route.is_private && at > 0 && publish_is_home(f->home->store, str_head(path, (size_t)at));
+	return f->route.is_private && publish_is_home(f->home->store, route_escaped_module(&f->route));
 }
 
 static void commit(void *arg)

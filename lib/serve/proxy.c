@@ -269,12 +269,10 @@ static void answer_authorizer(const struct proxy *proxy, struct want *want, cons
 static bool answer_at_home(const struct proxy *proxy, struct want *want)
 {
 	struct pool *pool = want->request->pool;
-	struct str mark = want->route.kind == ROUTE_LATEST ? STR("/@latest") : STR("/@v/");
-	struct str module = str_of(want->route.path), body = STR("");
+	struct str module = route_escaped_module(&want->route), body = STR("");
 	struct err err = { 0 };
 	int rc = FILE_ABSENT;
 
-	module = str_head(module, (size_t)str_find_last_str(module, mark));
 	if (!want->route.is_private || !publish_is_home(proxy->store, module))
 		return false;
 	if (want->route.kind == ROUTE_LIST)

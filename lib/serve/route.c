@@ -322,6 +322,14 @@ int route_parse_path(struct pool *pool, const struct config *config, struct str 
 	return rc;
 }
 
+struct str route_escaped_module(const struct route *route)
+{
+	struct str mark = route->kind == ROUTE_LATEST ? STR("/@latest") : STR("/@v/");
+	struct str path = str_of(route->path);
+
+	return str_head(path, (size_t)str_find_last_str(path, mark));
+}
+
 /* lookup/MODULE@VERSION */
 static int parse_lookup(struct pool *pool, struct str text, struct route *route, struct err *err)
 {

@@ -58,6 +58,9 @@ struct route {
 int route_parse(struct http_request *request, const struct config *config,
 		struct route *route, struct err *err);
 
+/* The module's path as it stands in the URL, of an object of a module. */
+struct str route_escaped_module(const struct route *route);
+
 /*
  * The route, zeroed by the caller, to an object that a module's path names: "MODULE/@v/VERSION.zip"
  * and the like, escaped. Here alone is decided what a private module's key is. Results as above.

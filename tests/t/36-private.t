@@ -402,6 +402,12 @@ def test_upload():
     tap.eq([p for p in files_below(store) if p not in before and not p.startswith("absent/")], [], "nothing of it is kept")
     done = subprocess.run([PROGRAM, "verify", "--json", "corp.example/up"], env=program_env(env), capture_output=True, text=True)
     tap.eq(done.returncode, 0, "verify finds nothing wrong with what was uploaded", done.stdout + done.stderr)
+    with open(store + "/private/download/" + module + "/@v/v1.0.5.zip", "r+b") as f:
+        f.write(b"junk")
+    done = subprocess.run([PROGRAM, "verify", "--repair", "--json", "corp.example/up"], env=program_env(env), capture_output=True, text=True)
+    tap.eq((done.returncode, up.count("/corp.*")), (4, 0), "verify --repair asks nobody for what was uploaded", done.stdout + done.stderr)
+    tap.eq(get("/@v/v1.0.5.zip").status, 404, "what was wrong is served no more")
+    tap.eq(put("v1.0.5", module_zip(module, "v1.0.5")).status, 201, "and may be uploaded again")
     tap.like(slurp(store + "/audit.log").decode(), r'"published".*"from":"upload by alice"', "the audit log names who it was")
     tap.eq([p for p in up.paths() if "corp" in p], [], "and nobody was asked")
     pool.stop()
@@ -627,6 +633,56 @@ def test_nginx_certificates():
     tap.eq(curl(run.url + "/_goproxy/private/download" + path)[0] >= 400, True, "nginx: the internal path is no way in")
     by_the_go_command(url, folder)
     run.end()
+
+
+def certificates_of(server, own, fragment):
+    """With certificates instead of passwords; own, fragment: of a folder and a port."""
+    if not webrun.installed(server):
+        tap.skip(server, "not installed")
+        return
+    folder, port = certificates(), free_port()
+    up, store, run = web(server, with_private(server, lambda text: fragment(text, folder), own(folder, port)),
+                         private_client_cert="cn")
+    path, url = "/corp.example/secret/s/@v/v1.0.0.zip", "https://127.0.0.1:%d" % port
+    for who, arguments, statuses in (("no certificate", (), [401]), ("one of another authority", ("--cert", folder + "/self.pem"), [401, 0]),
+                                     ("one with the name of the group's", ("--cert", folder + "/sam.pem"), [200])):
+        got = curl(url + path, "-k", *arguments)
+        tap.ok(got[0] in statuses, "%s: %s: %s" % (server, who, statuses), str(got) + run.log()[-500:])
+    tap.eq(got[2] == module_zip("corp.example/secret/s"), True, server + ": the zip")
+    got = curl(run.url + path, "-H", "SSL-Client-Verify: SUCCESS", "-H", "SSL-Client-S-DN-CN: sam")
+    tap.eq(got[0], 401, server + ": headers that pose as it")
+    run.end()
+
+
+def test_lighttpd_certificates():
+    certificates_of("lighttpd", lambda folder, port: """
+server.modules += ( "mod_openssl" )
+$SERVER["socket"] == "127.0.0.1:%d" {
+  ssl.engine = "enable"
+  ssl.pemfile = "%s/ca.pem"
+  ssl.verifyclient.ca-file = "%s/ca.crt"
+  ssl.verifyclient.activate = "enable"
+  ssl.verifyclient.enforce = "disable"
+}
+""" % (port, folder, folder), lambda text, folder: "")
+
+
+def test_apache_certificates():
+    def without_passwords(text, folder):
+        text = text.replace("  #SSLOptions", "  SSLOptions")
+        return re.sub(r"  (Auth.*?\n|<RequireAny>.*?</RequireAny>\n)", "", text, flags=re.S)
+    certificates_of("apache-proxy", lambda folder, port: """
+LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
+Listen 127.0.0.1:%d
+<VirtualHost 127.0.0.1:%d>
+  ServerName 127.0.0.1
+  SSLEngine on
+  SSLCertificateFile %s/ca.crt
+  SSLCertificateKeyFile %s/ca.pem
+  SSLCACertificateFile %s/ca.crt
+  SSLVerifyClient optional
+</VirtualHost>
+""" % (port, port, folder, folder, folder), without_passwords)
 
 
 def by_the_go_command(url, folder):
