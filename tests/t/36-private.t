@@ -439,6 +439,44 @@ def test_uploads_at_once():
     pool.stop()
 
 
+def test_upload_killed():
+    """kill -9 at any moment: the version is there, or it isn't, and whoever sends it again mends the rest."""
+    up, store, env = site(private_write=WRITE)
+    right = b"module corp.example/up/m\n"
+    base = "/corp.example/up/m/@v/v1.%d.0"
+    took = 0.02
+    states = set()
+    for i in range(30):
+        path, data = base % i + ".zip", module_zip("corp.example/up/m", "v1.%d.0" % i)
+        raw = upload_bytes(path, data, **user("alice"))
+        pool = Pool(env, bare=True)
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(pool.address)
+        s.sendall(raw)
+        begin = time.monotonic()
+        if i == 0:  # how long one takes
+            while s.recv(65536):
+                pass
+            took = time.monotonic() - begin
+        else:
+            time.sleep(took * (i % 15) / 10)
+        pool.process.kill()
+        pool.process.wait()
+        s.close()
+        there = [kind for kind in ("zip", "ziphash", "mod", "info") if os.path.exists(store + "/private/download" + base % i + "." + kind)]
+        states.add(" ".join(there))
+        faults = [kind for kind, want in (("zip", data), ("ziphash", hash_zip(data).encode()), ("mod", right))
+                  if kind in there and slurp(store + "/private/download" + base % i + "." + kind) != want]
+        tap.eq(faults, [], "killed: what is there is right: %s" % there)
+        a = cgi({**env, **user("alice"), "CONTENT_LENGTH": len(data)}, path, "PUT", stdin=data)
+        tap.eq(a.status, 200 if "zip" in there else 201, "and it can be sent again", a)
+    tap.say("what was there: " + ", ".join(sorted(s or "nothing" for s in states)))
+    a = cgi({**env, **user("alice")}, "/corp.example/up/m/@v/list")
+    tap.eq(a.text, "".join("v1.%d.0\n" % i for i in range(30)), "all are listed", a)
+    done = subprocess.run([PROGRAM, "verify", "--json", "corp.example/up"], env=program_env(env), capture_output=True, text=True)
+    tap.eq(done.returncode, 0, "and verify finds nothing wrong", done.stdout + done.stderr)
+
+
 def test_upload_by_cgi():
     up, store, env = site(private_write=WRITE)
     whole = module_zip("corp.example/up/m")
