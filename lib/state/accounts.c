@@ -14,7 +14,7 @@
 #include "base/log.h"
 
 #define LOOK_INTERVAL_MS 1000
-#define FILE_MAX_BYTES	 (16U << 20)
+#define FILE_MAX_BYTES	 (4U << 20)
 #define SECRET_BYTES	 32
 #define HASH_BYTES	 32
 
