@@ -1,5 +1,6 @@
 #include "origin/address.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
@@ -39,6 +40,8 @@ static bool is_private_v6(const unsigned char *p)
 		return is_private_v4(v4_at(p + 12));
 	if (memcmp(p, zero, 12) == 0)
 		return true; /* ::, ::1 and the old compatible ones */
+	if (memcmp(p, nat64, 4) == 0 && p[4] == 0 && p[5] == 1)
+		return true; /* 64:ff9b:1::/48: a network's own NAT64 (RFC 8215) */
 	if (p[0] == 0x20 && p[1] == 0x02) /* 6to4 */
 		return is_private_v4(v4_at(p + 2));
 	return (p[0] & 0xfe) == 0xfc || p[0] == 0xff ||
@@ -60,4 +63,24 @@ bool address_is_private(const struct sockaddr *address)
 		return is_private_v6(in6.sin6_addr.s6_addr);
 	}
 	return true;
+}
+
+bool address_is_literal(const char *host, struct sockaddr_storage *address)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)address;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)address;
+	char plain[INET6_ADDRSTRLEN] = "";
+	struct str name = str_of(host);
+
+	memset(address, 0, sizeof(*address));
+	if (name.n > 2 && name.p[0] == '[')
+		name = str_head(str_skip(name, 1), name.n - 2);
+	if (name.n >= sizeof(plain))
+		return false;
+	memcpy(plain, name.p, name.n);
+	if (inet_pton(AF_INET, plain, &in->sin_addr) == 1)
+		address->ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, plain, &in6->sin6_addr) == 1)
+		address->ss_family = AF_INET6;
+	return address->ss_family != 0;
 }

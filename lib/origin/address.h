@@ -12,4 +12,7 @@
 
 bool address_is_private(const struct sockaddr *address);
 
+/* Is host an address as it is written, an IPv6 one perhaps in brackets? Then *address is it. */
+bool address_is_literal(const char *host, struct sockaddr_storage *address);
+
 #endif

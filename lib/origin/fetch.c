@@ -40,6 +40,7 @@ struct fetch_transfer {
 	struct fetch_transfer *next, *prev;
 	char error[CURL_ERROR_SIZE];
 	char *hop; /* the URL that a redirect named */
+	struct curl_slist *headers;
 };
 
 /*
@@ -75,13 +76,16 @@ static void fill_answer(struct fetch_transfer *t)
 {
 	curl_off_t length = -1;
 	long status = 0;
-	char *type = NULL;
+	char *type = NULL, *address = NULL;
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
 	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
 	t->answer.status = (int)status;
 	t->answer.length_bytes = length;
+	curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &address);
+	snprintf(t->answer.address, sizeof(t->answer.address), "%s", address ? address : "");
+	t->answer.url = t->hop ? t->hop : t->call->url;
 	snprintf(t->answer.type, sizeof(t->answer.type), "%s", type ? type : "");
 }
 
@@ -137,7 +141,9 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose,
 
 	if (purpose == CURLSOCKTYPE_IPCXN && address_is_private(&address->addr)) {
 		err_set(&t->failure, ERR_BAD_UPSTREAM,
-			"redirects to a private address, which [upstream] redirect_private doesn't name");
+			"%s", t->redirects > 0 || !t->call->is_untrusted
+			? "redirects to a private address, which [upstream] redirect_private doesn't name"
+			: "lies at a private address, and [direct] private_hosts doesn't name it");
 		return CURL_SOCKET_BAD;
 	}
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -154,10 +160,10 @@ static void set_limits(struct fetch_transfer *t)
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(left_ms > 1 ? left_ms : 1));
 }
 
-static void set_identity(CURL *e, const struct config *config)
+static void set_identity(CURL *e, const struct config *config, bool is_anonymous)
 {
 	curl_easy_setopt(e, CURLOPT_USERAGENT, USER_AGENT);
-	if (*config->upstream.netrc) {
+	if (*config->upstream.netrc && !is_anonymous) {
 		curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
 		curl_easy_setopt(e, CURLOPT_NETRC_FILE, config->upstream.netrc);
 	}
@@ -192,7 +198,9 @@ static void set_options(struct fetch_transfer *t, const char *url)
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)READ_BYTES);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_write);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
-	set_identity(e, t->fetch->config);
+	if (t->headers)
+		curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
+	set_identity(e, t->fetch->config, t->call->is_anonymous);
 	set_limits(t);
 }
 
@@ -231,7 +239,46 @@ static void transfer_end(struct fetch_transfer *t)
 	easy_give_back(t->fetch, t->easy);
 	buf_clear(&t->answer.text);
 	curl_free(t->hop);
+	curl_slist_free_all(t->headers);
 	free(t);
+}
+
+bool fetch_has_proxy(const char *scheme)
+{
+	static const char *const names[] = { "http_proxy", "all_proxy", "ALL_PROXY", "https_proxy",
+					     "HTTPS_PROXY" };
+	bool is_https = strcasecmp(scheme, "https") == 0;
+
+	/* As curl looks for them: all_proxy is for both. */
+	for (size_t i = is_https ? 1 : 0; i < (is_https ? ARRAY_LEN(names) : 3); i++)
+		if (str_of(getenv(names[i])).n > 0)
+			return true;
+	return false;
+}
+
+/*
+ * Through a proxy of the environment no address is seen but the proxy's own; then
+ * nothing may go past it by no_proxy, where nobody would decide.
+ */
+static void forbid_private(struct fetch_transfer *t, const char *url)
+{
+	if (fetch_has_proxy(strncasecmp(url, "https:", 6) == 0 ? "https" : "http")) {
+		curl_easy_setopt(t->easy, CURLOPT_NOPROXY, "");
+		return;
+	}
+	curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
+}
+
+static bool is_url_trusted(const struct config *config, const char *url)
+{
+	struct pool *pool = pool_new();
+	struct fetch_url parts;
+	bool is_trusted = fetch_url_parse(pool, url, &parts) &&
+			  fetch_host_is_trusted(config, true, parts.host, parts.port);
+
+	pool_free(pool);
+	return is_trusted;
 }
 
 static void transfer_start(struct fetch *fetch, struct fetch_call *call)
@@ -251,19 +298,27 @@ static void transfer_start(struct fetch *fetch, struct fetch_call *call)
 	fetch->transfers = t;
 	fetch->transfers_n++;
 	fetch->busy_ms = t->heard_ms;
+	if (call->header)
+		t->headers = curl_slist_append(NULL, call->header);
 	set_options(t, call->url);
+	if (call->is_untrusted && !is_url_trusted(fetch->config, call->url))
+		forbid_private(t, call->url);
 	curl_multi_add_handle(fetch->multi, t->easy);
 }
 
-static bool has_environment_proxy(void)
+/* A header may hold a secret: it is for whom the call is for, and for nobody whom a redirect names. */
+static void drop_headers(struct fetch_transfer *t, const char *to)
 {
-	static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-					     "ALL_PROXY" };
+	struct pool *pool = pool_new();
+	struct fetch_url a, b;
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (str_of(getenv(names[i])).n > 0)
-			return true;
-	return false;
+	if (t->headers && !(fetch_url_parse(pool, t->call->url, &a) && fetch_url_parse(pool, to, &b) &&
+			    strcmp(a.scheme, b.scheme) == 0 && strcmp(a.host, b.host) == 0 &&
+			    strcmp(a.port, b.port) == 0)) {
+		curl_slist_free_all(t->headers);
+		t->headers = NULL;
+	}
+	pool_free(pool);
 }
 
 /* Follow a redirect: true if the transfer goes on. */
@@ -276,7 +331,7 @@ static bool follow(struct fetch_transfer *t)
 	if (!url)
 		return false;
 	curl_easy_getinfo(t->easy, CURLINFO_SCHEME, &scheme);
-	if (fetch_redirect_check(t->fetch->config, scheme, url, &is_trusted, &t->answer.err) != 0)
+	if (fetch_redirect_check(t->fetch->config, t->call->is_untrusted, scheme, url, &is_trusted, &t->answer.err) != 0)
 		return false;
 	if (++t->redirects > FETCH_REDIRECTS_MAX) {
 		err_set(&t->answer.err, ERR_BAD_UPSTREAM, "stopped after %d redirects", FETCH_REDIRECTS_MAX);
@@ -288,12 +343,10 @@ static bool follow(struct fetch_transfer *t)
 	t->has_started = false;
 	buf_clear(&t->answer.text);
 	curl_easy_reset(t->easy);
+	drop_headers(t, hop);
 	set_options(t, hop);
-	/* Through a proxy of the environment no address is seen but the proxy's own. */
-	if (!is_trusted && !has_environment_proxy()) {
-		curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-		curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
-	}
+	if (!is_trusted)
+		forbid_private(t, hop);
 	curl_multi_add_handle(t->fetch->multi, t->easy);
 	return true;
 }

@@ -32,6 +32,8 @@ struct fetch_answer {
 	int status;	/* 0: none came */
 	int64_t length_bytes; /* promised by the header; -1: not known */
 	char type[128];	      /* Content-Type */
+	const char *url;      /* the last one, behind all redirects */
+	char address[64];     /* that it was connected to; of the proxy, if one was asked */
 	struct buf text;      /* the body where status isn't 200 */
 };
 
@@ -42,6 +44,13 @@ struct fetch_answer {
  */
 struct fetch_call {
 	const char *url;
+	/*
+	 * The URL comes from outside, not from the settings: not the redirects alone,
+	 * but it as well must not lead to a private address.
+	 */
+	bool is_untrusted;
+	bool is_anonymous; /* no netrc */
+	const char *header;  /* "Name: value", or NULL; no other host's that a redirect names */
 	int delay_ms;	   /* to wait before it starts */
 	int total_timeout_s;
 	int64_t body_max_bytes;
@@ -63,6 +72,31 @@ struct fetch *fetch_new(const struct config *config, struct err *err);
 
 /* Ends the thread at once; calls under way get no on_done. NULL is nothing. */
 void fetch_free(struct fetch *fetch);
+
+/*
+ * Parts of a URL of any scheme, in the pool; user, port and path may be "". host is
+ * in lower case, an IPv6 address in brackets. False if it isn't a URL with a host.
+ */
+struct fetch_url {
+	const char *scheme, *user, *password, *host, *port, *path, *query;
+};
+bool fetch_url_parse(struct pool *pool, const char *url, struct fetch_url *parts);
+
+/*
+ * May a host be connected to at a private address, as far as the settings tell? Where an
+ * untrusted URL leads only [direct] private_hosts counts; else upstreams and databases, too.
+ */
+bool fetch_host_is_trusted(const struct config *config, bool is_untrusted, const char *host,
+			   const char *port);
+
+/*
+ * Does the environment name a proxy for this scheme? Then it is asked, and decides, also
+ * about hosts in no_proxy, unless they are trusted.
+ */
+bool fetch_has_proxy(const char *scheme);
+
+/* An address that is private as it is written, or localhost: no proxy should have to decide. */
+bool fetch_host_is_private(const char *host);
 
 /* From any thread, callbacks included. */
 void fetch_start(struct fetch *fetch, struct fetch_call *call);

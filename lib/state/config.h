@@ -24,7 +24,7 @@
 #include "base/str.h"
 #include "state/chain.h"
 
-#define CONFIG_OPTIONS_MAX 64 /* asserted against the table */
+#define CONFIG_OPTIONS_MAX 96 /* asserted against the table */
 #define CONFIG_PROBLEMS_MAX 20 /* lines */
 #define CONFIG_PROBLEMS_BYTES 65536 /* a fitting bound for that buffer */
 #define CONFIG_FILE_BYTES_MAX 1048576
@@ -132,6 +132,21 @@ struct config {
 		int read_ahead_mb;
 	} upstream;
 	struct {
+		const char *modules;  /* for module_matches_patterns() */
+		const char *insecure; /* the same */
+		const char *vcs;      /* for config_vcs_is_allowed() */
+		const char *private_hosts; /* as upstream.redirect_private */
+		const char *rewrite;	   /* for config_rewrite() */
+		const char *git; /* absolute, or "": as PATH says */
+		const char *ssh_key;
+		const char *ssh_known_hosts;
+		const char *tokens;
+		int parallel;
+		int repository_mb;
+		int quota_mb;
+		int keep_days;
+	} direct;
+	struct {
 		struct config_sumdb_list gosumdb_option, databases_option;
 		/* All of them, made of these two: gosumdb first. */
 		struct config_sumdb *databases;
@@ -176,6 +191,15 @@ int config_load(struct config *config, const char *config_option,
 		const char *program_path, struct buf *problems);
 
 void config_clear(struct config *config);
+
+/*
+ * May a repository be asked by this system ("git", "hg" ...)? root is its import
+ * path. [direct] vcs, then what GOVCS has without being set.
+ */
+bool config_vcs_is_allowed(const struct config *config, struct str root, struct str system);
+
+/* A repository's URL by [direct] rewrite: the longest FROM that begins it counts. */
+struct str config_rewrite(const struct config *config, struct pool *pool, struct str url);
 
 /*
  * Is this a private module, by [private] modules? The case of letters doesn't

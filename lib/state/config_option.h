@@ -22,6 +22,8 @@ enum config_type {
 	CONFIG_UNREACHABLE,
 	CONFIG_SENDFILE,
 	CONFIG_READ_AHEAD,
+	CONFIG_VCS,	  /* as GOVCS */
+	CONFIG_REWRITE,
 	CONFIG_ACCESS,
 	CONFIG_CLIENT_CERT,
 	CONFIG_REFUSE,
@@ -89,6 +91,9 @@ int config_sumdb_set(struct config *config, const struct config_option *option, 
 		     struct err *err);
 void config_sumdb_print(const struct config *config, const struct config_option *option,
 			struct buf *buf);
+
+/* Whether text can be the value of an option of CONFIG_VCS or CONFIG_REWRITE. */
+bool config_direct_is_valid(const struct config_option *option, struct str text);
 
 /* The field's value as text for people: without secrets. */
 void config_value_print(const struct config *config, size_t i, struct buf *buf);

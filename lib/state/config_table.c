@@ -92,6 +92,43 @@ const struct config_option config_options[] = {
 	  "Megabytes of zips that a process reads ahead at once. What would be more, or\n"
 	  "doesn't tell its length, is fetched when somebody asks for it." },
 
+	{ "direct", "modules", CONFIG_PATTERNS, AT(direct.modules), 0, 0, "",
+	  "Modules that are always fetched from their repositories, whatever the chain says,\n"
+	  "as in GONOPROXY. For these and for private ones alone netrc, tokens and ssh_key\n"
+	  "are used: all others are what anybody could get." },
+	{ "direct", "insecure", CONFIG_PATTERNS, AT(direct.insecure), 0, 0, "",
+	  "Modules whose repository may be looked up and fetched by plain http, where https\n"
+	  "fails, as in GOINSECURE." },
+	{ "direct", "vcs", CONFIG_VCS, AT(direct.vcs), 0, 0, "",
+	  "Which version control systems may be used for which repositories, as in GOVCS;\n"
+	  "private and public stand for modules that [private] modules names, or not. Only\n"
+	  "git is spoken here; for the others the answer is a 404 that says so." },
+	{ "direct", "private_hosts", CONFIG_HOSTS, AT(direct.private_hosts), 0, 0, "",
+	  "Hosts of repositories that may lie at private addresses (loopback, 10.0.0.0/8 and\n"
+	  "the like). All others are refused there, whoever names them." },
+	{ "direct", "rewrite", CONFIG_REWRITE, AT(direct.rewrite), 0, 0, "",
+	  "Other URLs for repositories, as git's insteadOf: git.example.com/ for\n"
+	  "https://git.example.com/. By ssh:// with ssh_key." },
+	{ "direct", "git", CONFIG_FILE, AT(direct.git), 0, 0, "",
+	  "The git program. Not set: the one that PATH names." },
+	{ "direct", "ssh_key", CONFIG_FILE, AT(direct.ssh_key), 0, 0, "",
+	  "The private key, without passphrase, for repositories at ssh:// URLs; or a\n"
+	  "directory with such files, named by their hosts. Not set: no ssh." },
+	{ "direct", "ssh_known_hosts", CONFIG_FILE, AT(direct.ssh_known_hosts), 0, 0, "",
+	  "The keys of ssh hosts, as in ~/.ssh/known_hosts; hosts not in it are refused" },
+	{ "direct", "tokens", CONFIG_FILE, AT(direct.tokens), 0, 0, "",
+	  "A file with a line \"HOST TOKEN\" for each https host that wants a bearer token.\n"
+	  "Users and passwords stand in [upstream] netrc. Close it to all browsers." },
+	{ "direct", "parallel", CONFIG_NUMBER, AT(direct.parallel), 1, 64, "4",
+	  "Repositories that a process asks at once; other requests for them wait." },
+	{ "direct", "repository_mb", CONFIG_NUMBER, AT(direct.repository_mb), 1, 1000000, "2048",
+	  "Megabytes that may be fetched from a repository at once." },
+	{ "direct", "quota_mb", CONFIG_NUMBER, AT(direct.quota_mb), 0, 100000000, "4096",
+	  "Megabytes that all fetched parts of repositories may take together, below vcs in\n"
+	  "the store; those not used for the longest time go first." },
+	{ "direct", "keep_days", CONFIG_NUMBER, AT(direct.keep_days), 0, 3650, "7",
+	  "Days after which an unused one goes. 0: within the hour." },
+
 	{ "sumdb", "gosumdb", CONFIG_SUMDB, AT(sumdb), 0, 0, "sum.golang.org",
 	  "The checksum database that every public module is checked against before it is\n"
 	  "kept, in GOSUMDB's forms. Without URL it is asked through the chain's proxies that\n"
@@ -184,6 +221,8 @@ void config_option_allowed(const struct config_option *option, struct buf *buf)
 		[CONFIG_POLICY] = "PATTERN=require, PATTERN=allow or PATTERN=deny, separated by ','",
 		[CONFIG_UNREACHABLE] = "fail or pin",
 		[CONFIG_READ_AHEAD] = "off, mod or zip",
+		[CONFIG_VCS] = "PATTERN:SYSTEM, several by '|', separated by ','; also off and all",
+		[CONFIG_REWRITE] = "HOST/PATH/=URL/ with an https, ssh or http URL, separated by ','",
 		[CONFIG_ACCESS] = "PATTERN = WHO WHO ..., separated by ',', or nothing",
 		[CONFIG_CLIENT_CERT] = "off or cn",
 		[CONFIG_REFUSE] = "403 or 404",

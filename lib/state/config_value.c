@@ -266,6 +266,15 @@ static int set_listen(struct config *config, const struct config_option *option,
 	return 0;
 }
 
+static int set_direct(struct config *config, const struct config_option *option, struct str text,
+		      struct err *err)
+{
+	if (!config_direct_is_valid(option, text))
+		return refuse(option, text, err);
+	*(const char **)field_of(config, option) = pool_cstr(config->pool, text);
+	return 0;
+}
+
 static int set_chain(struct config *config, struct str text, struct err *err)
 {
 	chain_clear(&config->upstream.chain);
@@ -300,6 +309,9 @@ int config_value_set(struct config *config, const struct config_option *option, 
 		return set_chain(config, text, err);
 	case CONFIG_SENDFILE:
 		return set_sendfile(config, option, text, err);
+	case CONFIG_VCS:
+	case CONFIG_REWRITE:
+		return set_direct(config, option, text, err);
 	case CONFIG_ACCESS:
 		return config_access_set(config, option, text, err);
 	default:
