@@ -33,7 +33,7 @@ WARNINGS += -Werror
 endif
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DGOPROXY_VERSION='"$(VERSION)"' $(OPTIMIZE) $(CFLAGS) \
 	$(WARNINGS) $(SAN_FLAGS) -fstack-protector-strong -pthread -MMD -MP -Ilib -Itests/unit
-LIBS := -lfcgi -lcurl -lcrypto -liniparser -ljansson -lz -ldeflate -larchive -lutf8proc
+LIBS := -lfcgi -lcurl -lcrypto -liniparser -ljansson -lz -ldeflate -lutf8proc -lgumbo
 
 PROGRAM := $(BUILD)/goproxy.fcgi
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -47,7 +47,7 @@ Q := @
 endif
 
 .PHONY: objects tests all help run deps install clean test check lint layers format cover fuzz bench \
-	check-go check-live
+	check-go check-live check-direct
 
 all: deps $(PROGRAM) ## build the program (the default)
 
@@ -130,7 +130,7 @@ cover: ## line coverage of the unit, CGI and FastCGI tests, in build/cover
 fuzz: ## each parser with libFuzzer for T seconds
 	@for f in $(FUZZ_SRC); do n=$$(basename $$f .c); mkdir -p build/fuzz/$$n; \
 	  clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Ilib -o build/fuzz/run_$$n \
-	    $$f $(wildcard lib/base/*.c) $(wildcard lib/gomod/*.c) -lcrypto -ljansson -lz -ldeflate -larchive -lutf8proc && \
+	    $$f $(wildcard lib/base/*.c) $(wildcard lib/gomod/*.c) -lcrypto -ljansson -lz -ldeflate -lutf8proc -lgumbo && \
 	  build/fuzz/run_$$n -max_total_time=$(T) -print_final_stats=0 build/fuzz/$$n tests/fuzz/corpus/$${n#fuzz_} || exit 1; done
 
 build/bench/%: tests/bench/%.c | deps
@@ -153,6 +153,10 @@ check-go: all build/fixture ## the go command's own test scripts through nginx a
 check-live: all build/fixture ## real modules, from `go env GOPROXY`, through every server; their checksums
 	@httpd-examples/packages check
 	@GOPROXY_FCGI=$(PROGRAM) tests/t/run -j 1 -t 1500 tests/t/70-live.t tests/t/71-sumdb-live.t
+
+check-direct: all build/fixture ## modules straight from git, held against the go command's direct mode
+	@httpd-examples/packages check
+	@GOPROXY_FCGI=$(PROGRAM) tests/t/run -j 1 -t 1800 tests/t/60-direct.t tests/t/61-direct-big.t
 
 clean: ## remove what was built
 	rm -rf build

@@ -1,0 +1,122 @@
+/*
+ * Expected values: go.dev/ref/mod#vcs-find and the cases of cmd/go's
+ * vcs/discovery_test.go and vcs_test.go (1.26), told anew; where gumbo reads HTML
+ * otherwise than encoding/xml, the text says so.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gomod/goimport.h"
+
+#define META(content) "<meta name=\"go-import\" content=\"" content "\">"
+
+static const struct {
+	const char *what, *html;
+	const char *tags; /* PREFIX VCS REPO [SUBDIR];... */
+} pages[] = {
+	{ "one tag", META("foo/bar git https://github.com/rsc/foo/bar"),
+	  "foo/bar git https://github.com/rsc/foo/bar;" },
+	{ "two tags",
+	  META("foo/bar git https://github.com/rsc/foo/bar") META("baz/quux git http://github.com/rsc/baz/quux"),
+	  "foo/bar git https://github.com/rsc/foo/bar;baz/quux git http://github.com/rsc/baz/quux;" },
+	{ "four fields: a directory", META("foo/bar git https://github.com/rsc/foo/bar sub/dir"),
+	  "foo/bar git https://github.com/rsc/foo/bar sub/dir;" },
+	{ "five fields are no tag", META("foo/bar git https://github.com/rsc/foo/bar sub/dir x"), "" },
+	{ "two fields are no tag", META("foo/bar git"), "" },
+	{ "blanks of any kind between", META("foo/bar\n\tgit   https://x.example/y"), "foo/bar git https://x.example/y;" },
+	{ "another name", "<meta name=\"go-source\" content=\"foo/bar git https://x.example/y\">", "" },
+	{ "attributes and tags in any case", "<HEAD><META NAME=\"go-import\" CONTENT=\"a.b git https://x.example/y\">",
+	  "a.b git https://x.example/y;" },
+	{ "no quotes, no end tags, no head", "<!DOCTYPE html><title>x<meta name=go-import content='a.b git https://x.example/y'>",
+	  "" /* within the title: text */ },
+	{ "single quotes", "<meta name='go-import' content='a.b git https://x.example/y'/>", "a.b git https://x.example/y;" },
+	{ "entities are decoded", META("a.b git https://x.example/y?a=1&amp;b=2"), "a.b git https://x.example/y?a=1&b=2;" },
+	{ "a tag in a comment", "<!-- " META("a.b git https://x.example/y") " -->", "" },
+	{ "a tag in a script's text", "<script>" META("a.b git https://x.example/y") "</script>", "" },
+	{ "behind a script with '<'", "<script>if (a<b) {}</script>" META("a.b git https://x.example/y"),
+	  "a.b git https://x.example/y;" },
+	{ "in the body", "<head></head><body>" META("a.b git https://x.example/y") "</body>", "" },
+	{ "behind the head's end", "<head><title>x</title></head>" META("a.b git https://x.example/y"),
+	  "a.b git https://x.example/y;" /* HTML puts it into the head; encoding/xml stops before */ },
+	{ "behind a paragraph", "<head><p>" META("a.b git https://x.example/y"), "" },
+	{ "a mod tag supersedes the other of its prefix",
+	  META("foo/bar git https://x.example/g") META("foo/bar mod https://x.example/m"), "foo/bar mod https://x.example/m;" },
+	{ "and stands before the others",
+	  META("foo/baz git https://x.example/g") META("foo/bar mod https://x.example/m"),
+	  "foo/bar mod https://x.example/m;foo/baz git https://x.example/g;" },
+	{ "nothing", "", "" },
+	{ "no HTML", "{\"go-import\": 1}", "" },
+	{ "broken markup", "<meta <meta name=\"go-import\" content=\"a.b git https://x.example/y\" <", "" },
+};
+
+static void test_parse(void **state)
+{
+	static struct goimport tags[GOIMPORT_TAGS_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+		struct pool *pool = pool_new();
+		size_t n = goimport_parse(pool, str_of(pages[i].html), tags);
+		struct buf got;
+
+		buf_init(&got, 4096);
+		for (size_t k = 0; k < n; k++)
+			buf_printf(&got, "%.*s %.*s %.*s%s%.*s;", STR_ARG(tags[k].prefix), STR_ARG(tags[k].vcs),
+				   STR_ARG(tags[k].repo), tags[k].subdir.n > 0 ? " " : "", STR_ARG(tags[k].subdir));
+		print_message("%s\n", pages[i].what);
+		assert_string_equal(got.p ? got.p : "", pages[i].tags);
+		buf_clear(&got);
+		pool_free(pool);
+	}
+}
+
+static const struct {
+	const char *what, *html, *path;
+	const char *repo; /* NULL: none */
+} matches[] = {
+	{ "the path itself", META("foo/bar git https://x.example/1"), "foo/bar", "https://x.example/1" },
+	{ "something below it", META("foo/bar git https://x.example/1"), "foo/bar/baz", "https://x.example/1" },
+	{ "not a longer name", META("foo/bar git https://x.example/1"), "foo/barbaz", NULL },
+	{ "not what is above", META("foo/bar git https://x.example/1"), "foo", NULL },
+	{ "the one that matches", META("a.b git https://x.example/1") META("foo git https://x.example/2"), "foo/x",
+	  "https://x.example/2" },
+	{ "two that match", META("foo git https://x.example/1") META("foo/x git https://x.example/2"), "foo/x", NULL },
+	{ "mod before git", META("foo git https://x.example/1") META("foo/x mod https://x.example/2"), "foo/x",
+	  "https://x.example/2" },
+	{ "two for mod", META("foo mod https://x.example/1") META("foo/x mod https://x.example/2"), "foo/x", NULL },
+};
+
+static void test_match(void **state)
+{
+	static struct goimport tags[GOIMPORT_TAGS_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(matches); i++) {
+		struct pool *pool = pool_new();
+		size_t n = goimport_parse(pool, str_of(matches[i].html), tags);
+		const struct goimport *match = NULL;
+		struct err err = { 0 };
+		int rc = goimport_match(tags, n, str_of(matches[i].path), &match, &err);
+
+		print_message("%s\n", matches[i].what);
+		assert_int_equal(rc, matches[i].repo ? 0 : -1);
+		assert_int_equal(err.kind, matches[i].repo ? ERR_NONE : ERR_NOT_FOUND);
+		if (rc == 0)
+			assert_true(str_is_equal(match->repo, str_of(matches[i].repo)));
+		pool_free(pool);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_match),
+	};
+
+	return cmocka_run_group_tests_name("goimport", tests, NULL, NULL);
+}
