@@ -1,9 +1,9 @@
 #include "gomod/modzip_tar.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
+
+#include "gomod/modzip_archive.h"
 
 struct modzip_tar {
 	struct archive *archive;
@@ -23,28 +23,31 @@ static la_ssize_t give_bytes(struct archive *archive, void *data, const void **b
 	if (n >= 0)
 		return n;
 	tar->is_refused = true;
-	archive_set_error(archive, EIO, "refused");
+	modzip_archive()->archive_set_error(archive, EIO, "refused");
 	return ARCHIVE_FATAL;
 }
 
 struct modzip_tar *modzip_tar_new(ssize_t (*read)(void *arg, const void **bytes,
 						  struct err *err),
-				  void *arg)
+				  void *arg, struct err *err)
 {
-	struct modzip_tar *tar = mem_alloc(sizeof(*tar));
+	struct modzip_tar *tar;
 
+	if (!modzip_archive_load(err))
+		return NULL;
+	tar = mem_alloc(sizeof(*tar));
 	tar->read = read;
 	tar->arg = arg;
-	tar->archive = archive_read_new();
+	tar->archive = modzip_archive()->archive_read_new();
 	if (!tar->archive)
 		abort();
-	archive_read_support_format_tar(tar->archive);
+	modzip_archive()->archive_read_support_format_tar(tar->archive);
 	return tar;
 }
 
 static int failed(struct modzip_tar *tar, struct err *err)
 {
-	const char *reason = archive_error_string(tar->archive);
+	const char *reason = modzip_archive()->archive_error_string(tar->archive);
 
 	if (tar->is_refused)
 		return -1;
@@ -53,17 +56,18 @@ static int failed(struct modzip_tar *tar, struct err *err)
 
 static void describe(struct archive_entry *from, struct modzip_tar_entry *entry)
 {
-	la_int64_t size = archive_entry_size(from);
+	la_int64_t size = modzip_archive()->archive_entry_size(from);
 
 	*entry = (struct modzip_tar_entry){
 		.kind = MODZIP_FILE_IRREGULAR,
-		.is_folder = archive_entry_filetype(from) == AE_IFDIR,
+		.is_folder = modzip_archive()->archive_entry_filetype(from) == AE_IFDIR,
 		.size_bytes = size > 0 ? (uint64_t)size : 0,
-		.path = str_of(archive_entry_pathname(from)),
+		.path = str_of(modzip_archive()->archive_entry_pathname(from)),
 	};
-	if (archive_entry_filetype(from) == AE_IFLNK)
+	if (modzip_archive()->archive_entry_filetype(from) == AE_IFLNK)
 		entry->kind = MODZIP_FILE_SYMLINK;
-	else if (archive_entry_filetype(from) == AE_IFREG && !archive_entry_hardlink(from))
+	else if (modzip_archive()->archive_entry_filetype(from) == AE_IFREG &&
+		 !modzip_archive()->archive_entry_hardlink(from))
 		entry->kind = MODZIP_FILE_REGULAR;
 }
 
@@ -71,11 +75,11 @@ static void describe(struct archive_entry *from, struct modzip_tar_entry *entry)
 static int next_header(struct modzip_tar *tar, struct archive_entry **entry)
 {
 	if (!tar->is_open &&
-	    archive_read_open(tar->archive, tar, NULL, give_bytes, NULL) != ARCHIVE_OK)
+	    modzip_archive()->archive_read_open(tar->archive, tar, NULL, give_bytes, NULL) != ARCHIVE_OK)
 		return ARCHIVE_FATAL;
 	tar->is_open = true;
 	tar->at = 0;
-	return archive_read_next_header(tar->archive, entry);
+	return modzip_archive()->archive_read_next_header(tar->archive, entry);
 }
 
 int modzip_tar_next(struct modzip_tar *tar, struct modzip_tar_entry *entry,
@@ -102,7 +106,7 @@ ssize_t modzip_tar_data(struct modzip_tar *tar, const void **bytes, struct err *
 
 	tar->err = err;
 	do {
-		rc = archive_read_data_block(tar->archive, bytes, &n, &at);
+		rc = modzip_archive()->archive_read_data_block(tar->archive, bytes, &n, &at);
 		if (rc == ARCHIVE_EOF)
 			return 0;
 		if (rc != ARCHIVE_OK)
@@ -118,6 +122,6 @@ void modzip_tar_free(struct modzip_tar *tar)
 {
 	if (!tar)
 		return;
-	archive_read_free(tar->archive);
+	modzip_archive()->archive_read_free(tar->archive);
 	free(tar);
 }

@@ -39,11 +39,12 @@ struct modzip_tar_entry {
  *       it is called again. Returns their number, 0 at the end, or -1 with
  *       *err set
  * arg   for read
+ * err   ERR_CONFIG if libarchive isn't there: then NULL is returned
  */
 struct modzip_tar;
 struct modzip_tar *modzip_tar_new(ssize_t (*read)(void *arg, const void **bytes,
 						  struct err *err),
-				  void *arg);
+				  void *arg, struct err *err);
 
 /*
  * The next entry. What is left of the one before is passed over.

@@ -1,10 +1,9 @@
 #include "gomod/modzip_write.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
 
+#include "gomod/modzip_archive.h"
 #include "gomod/modzip_rules.h"
 #include "gomod/path.h"
 
@@ -31,13 +30,13 @@ static la_ssize_t take_bytes(struct archive *archive, void *data, const void *by
 	if (writer->on_bytes(writer->arg, (struct str){ bytes, n }, writer->err) == 0)
 		return (la_ssize_t)n;
 	writer->is_refused = true;
-	archive_set_error(archive, EIO, "refused");
+	modzip_archive()->archive_set_error(archive, EIO, "refused");
 	return -1;
 }
 
 static int failed(struct modzip_writer *writer, struct err *err)
 {
-	const char *reason = archive_error_string(writer->archive);
+	const char *reason = modzip_archive()->archive_error_string(writer->archive);
 
 	if (writer->is_refused)
 		return -1;
@@ -48,11 +47,14 @@ static int failed(struct modzip_writer *writer, struct err *err)
 struct modzip_writer *modzip_writer_new(struct str module, struct str version,
 					int (*on_bytes)(void *arg, struct str bytes,
 							struct err *err),
-					void *arg)
+					void *arg, struct err *err)
 {
-	struct modzip_writer *writer = mem_alloc(sizeof(*writer));
+	struct modzip_writer *writer;
 	struct buf prefix;
 
+	if (!modzip_archive_load(err))
+		return NULL;
+	writer = mem_alloc(sizeof(*writer));
 	buf_init(&prefix, module.n + version.n + 2);
 	buf_add(&prefix, module);
 	buf_add_char(&prefix, '@');
@@ -62,14 +64,15 @@ struct modzip_writer *modzip_writer_new(struct str module, struct str version,
 	buf_clear(&prefix);
 	writer->on_bytes = on_bytes;
 	writer->arg = arg;
-	writer->archive = archive_write_new();
+	writer->archive = modzip_archive()->archive_write_new();
 	if (!writer->archive)
 		abort();
-	archive_write_set_format_zip(writer->archive);
-	archive_write_set_options(writer->archive, "zip:compression=deflate,zip:hdrcharset=UTF-8");
-	archive_write_set_bytes_per_block(writer->archive, BLOCK_BYTES);
-	archive_write_set_bytes_in_last_block(writer->archive, 1);
-	archive_write_open(writer->archive, writer, NULL, take_bytes, NULL);
+	modzip_archive()->archive_write_set_format_zip(writer->archive);
+	modzip_archive()->archive_write_set_options(writer->archive,
+						    "zip:compression=deflate,zip:hdrcharset=UTF-8");
+	modzip_archive()->archive_write_set_bytes_per_block(writer->archive, BLOCK_BYTES);
+	modzip_archive()->archive_write_set_bytes_in_last_block(writer->archive, 1);
+	modzip_archive()->archive_write_open(writer->archive, writer, NULL, take_bytes, NULL);
 	return writer;
 }
 
@@ -82,7 +85,7 @@ static int refuse(const struct modzip_writer *writer, const char *reason, struct
 static int write_header(struct modzip_writer *writer, uint64_t size_bytes, struct err *err)
 {
 	struct str prefix = str_of(writer->prefix), path = str_of(writer->path);
-	struct archive_entry *entry = archive_entry_new();
+	struct archive_entry *entry = modzip_archive()->archive_entry_new();
 	struct buf name;
 	int rc;
 
@@ -92,15 +95,15 @@ static int write_header(struct modzip_writer *writer, uint64_t size_bytes, struc
 	buf_add(&name, prefix);
 	buf_add(&name, path);
 	/* As UTF-8, since there is no other way to have them marked as that. */
-	archive_entry_set_pathname_utf8(entry, name.p);
+	modzip_archive()->archive_entry_set_pathname_utf8(entry, name.p);
 	buf_clear(&name);
-	archive_entry_set_filetype(entry, AE_IFREG);
-	archive_entry_set_perm(entry, 0644);
-	archive_entry_set_size(entry, (la_int64_t)size_bytes);
+	modzip_archive()->archive_entry_set_filetype(entry, AE_IFREG);
+	modzip_archive()->archive_entry_set_perm(entry, 0644);
+	modzip_archive()->archive_entry_set_size(entry, (la_int64_t)size_bytes);
 	writer->err = err;
-	rc = archive_write_header(writer->archive, entry);
+	rc = modzip_archive()->archive_write_header(writer->archive, entry);
 	writer->err = NULL;
-	archive_entry_free(entry);
+	modzip_archive()->archive_entry_free(entry);
 	return rc == ARCHIVE_OK ? 0 : failed(writer, err);
 }
 
@@ -131,7 +134,7 @@ int modzip_writer_data(struct modzip_writer *writer, struct str bytes,
 	writer->left -= bytes.n;
 	writer->err = err;
 	while (bytes.n > 0) {
-		la_ssize_t n = archive_write_data(writer->archive, bytes.p, bytes.n);
+		la_ssize_t n = modzip_archive()->archive_write_data(writer->archive, bytes.p, bytes.n);
 
 		if (n <= 0)
 			break;
@@ -148,7 +151,7 @@ int modzip_writer_finish(struct modzip_writer *writer, struct err *err)
 	if (writer->left > 0)
 		return refuse(writer, "shorter than declared", err);
 	writer->err = err;
-	rc = archive_write_close(writer->archive);
+	rc = modzip_archive()->archive_write_close(writer->archive);
 	writer->err = NULL;
 	return rc == ARCHIVE_OK ? 0 : failed(writer, err);
 }
@@ -157,7 +160,7 @@ void modzip_writer_free(struct modzip_writer *writer)
 {
 	if (!writer)
 		return;
-	archive_write_free(writer->archive);
+	modzip_archive()->archive_write_free(writer->archive);
 	free(writer->prefix);
 	free(writer->path);
 	free(writer);

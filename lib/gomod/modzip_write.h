@@ -22,12 +22,13 @@
  * on_bytes         gets the zip in pieces, of 64 KiB but for the last. Returns
  *                  0, or -1 with *err set, which ends the writing
  * arg              for on_bytes
+ * err              ERR_CONFIG if libarchive isn't there: then NULL is returned
  */
 struct modzip_writer;
 struct modzip_writer *modzip_writer_new(struct str module, struct str version,
 					int (*on_bytes)(void *arg, struct str bytes,
 							struct err *err),
-					void *arg);
+					void *arg, struct err *err);
 
 /*
  * The next file begins, and the one before must be complete.

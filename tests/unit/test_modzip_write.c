@@ -14,6 +14,8 @@
 #include "gomod/modzip.h"
 #include "gomod/modzip_write.h"
 
+static struct err no_err; /* libarchive is there */
+
 static const char file[] = "written.txt";
 
 #define MODULE STR("example.com/m")
@@ -76,7 +78,7 @@ static int add_file(struct modzip_writer *writer, struct str path, size_t size,
 
 static void write_list(struct sink *sink, struct str list, size_t piece)
 {
-	struct modzip_writer *writer = modzip_writer_new(MODULE, VERSION, take_bytes, sink);
+	struct modzip_writer *writer = modzip_writer_new(MODULE, VERSION, take_bytes, sink, &no_err);
 	struct str one, size_text;
 	struct err err = { 0 };
 	uint64_t size;
@@ -269,7 +271,7 @@ static void test_faults(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
 		struct sink sink = { .limit = 0 };
 		struct modzip_writer *writer =
-			modzip_writer_new(MODULE, VERSION, take_bytes, &sink);
+			modzip_writer_new(MODULE, VERSION, take_bytes, &sink, &no_err);
 		struct err err = { 0 };
 		size_t calls;
 
@@ -292,7 +294,7 @@ static void test_refused(void **state)
 {
 	struct sink sink;
 	struct err err = { 0 };
-	struct modzip_writer *writer = modzip_writer_new(MODULE, VERSION, take_bytes, &sink);
+	struct modzip_writer *writer = modzip_writer_new(MODULE, VERSION, take_bytes, &sink, &no_err);
 
 	(void)state;
 	sink_init(&sink);
@@ -313,9 +315,9 @@ static void test_unused(void **state)
 
 	(void)state;
 	modzip_writer_free(NULL);
-	modzip_writer_free(modzip_writer_new(MODULE, VERSION, take_bytes, &sink));
+	modzip_writer_free(modzip_writer_new(MODULE, VERSION, take_bytes, &sink, &no_err));
 	/* 500 MiB short: giving up must not take as long as they would. */
-	writer = modzip_writer_new(MODULE, VERSION, take_bytes, &sink);
+	writer = modzip_writer_new(MODULE, VERSION, take_bytes, &sink, &no_err);
 	assert_int_equal(modzip_writer_add(writer, STR("a"), MODZIP_UNPACKED_MAX, &err), 0);
 	modzip_writer_free(writer);
 	assert_int_equal(sink.calls, 0);
