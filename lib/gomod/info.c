@@ -1,6 +1,7 @@
 #include "gomod/info.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gomod/path.h"
@@ -173,4 +174,58 @@ int info_check(struct pool *pool, struct str json, struct str asked,
 		*version = pool_str(pool, text_of(field_of(root, "Version")));
 	json_decref(root);
 	return rc;
+}
+
+/* ---- made by us ---- */
+
+static void add(json_t *object, const char *name, struct str value)
+{
+	if (value.n > 0)
+		json_object_set_new(object, name, json_stringn_nocheck(value.p, value.n));
+}
+
+static struct str time_text(struct pool *pool, time_t time)
+{
+	char text[64];
+	struct tm tm;
+
+	gmtime_r(&time, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return pool_str(pool, str_of(text));
+}
+
+struct str info_make(struct pool *pool, const struct info *info)
+{
+	json_t *object = json_object(), *origin = json_object();
+	struct str made;
+	char *text;
+
+	add(origin, "VCS", info->origin.vcs);
+	add(origin, "URL", info->origin.url);
+	add(origin, "Subdir", info->origin.subdir);
+	add(origin, "Hash", info->origin.hash);
+	add(origin, "TagPrefix", info->origin.tag_prefix);
+	add(origin, "TagSum", info->origin.tag_sum);
+	add(origin, "Ref", info->origin.ref);
+	add(object, "Version", info->version);
+	add(object, "Time", time_text(pool, info->time));
+	if (json_object_size(origin) > 0)
+		json_object_set(object, "Origin", origin);
+	json_decref(origin);
+	text = json_dumps(object, JSON_COMPACT);
+	made = pool_str(pool, str_of(text));
+	free(text);
+	json_decref(object);
+	return made;
+}
+
+struct str info_origin_hash(struct pool *pool, struct str json)
+{
+	json_t *object = json_loadb(json.p ? json.p : "", json.n, 0, NULL);
+	struct str hash = STR("");
+
+	if (json_is_object(object))
+		hash = pool_str(pool, text_of(json_object_get(json_object_get(object, "Origin"), "Hash")));
+	json_decref(object);
+	return hash;
 }

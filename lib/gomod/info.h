@@ -8,6 +8,8 @@
 #ifndef GOMOD_INFO_H
 #define GOMOD_INFO_H
 
+#include <time.h>
+
 #include "base/err.h"
 #include "base/str.h"
 
@@ -29,5 +31,20 @@
  */
 int info_check(struct pool *pool, struct str json, struct str asked,
 	       struct str *version, struct err *err);
+
+/* What an .info of ours says. Empty parts of the origin are left out. */
+struct info {
+	struct str version;
+	time_t time;
+	struct {
+		struct str vcs, url, subdir, hash, tag_prefix, tag_sum, ref;
+	} origin;
+};
+
+/* The JSON as cmd/go writes it (modfetch.RevInfo, codehost.Origin), without newline. */
+struct str info_make(struct pool *pool, const struct info *info);
+
+/* Origin.Hash of an .info that was checked before; empty if it has none. */
+struct str info_origin_hash(struct pool *pool, struct str json);
 
 #endif
