@@ -1,0 +1,347 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "origin/repo_internal.h"
+
+#define HASH_DIGITS_MIN 7 /* fewer don't name a commit: minHashDigits of cmd/go */
+#define SHORT_DIGITS	12
+#define NESTING_MAX	64
+#define TIME_MAX_S	253402300799 /* the end of 9999: no JSON of cmd/go's tells a later time */
+
+static bool is_hex(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (!((text.p[i] >= '0' && text.p[i] <= '9') || (text.p[i] >= 'a' && text.p[i] <= 'f')))
+			return false;
+	return true;
+}
+
+int repo_commit(struct repo *repo, const char *git_dir, const char *name, struct str *hash, time_t *time,
+		struct err *err)
+{
+	/* Not git log: that wants trees, which the graph hasn't got. */
+	const char *args[] = { "rev-list", "--max-count=1", "--format=format:%H %ct", "--end-of-options",
+			       name, "--", NULL };
+	struct str text, line, field;
+	uint64_t seconds;
+	int rc;
+
+	if (access(git_dir, F_OK) != 0)
+		return FILE_ABSENT;
+	rc = repo_git(repo, git_dir, NULL, -1, args, 4096, &text, err);
+	if (rc > 0 && (strstr(err->text, "bad revision") || strstr(err->text, "bad object")))
+		return FILE_ABSENT;
+	if (rc != 0) {
+		repo->is_broken = err->kind == ERR_BAD_UPSTREAM;
+		return -1;
+	}
+	if (!str_cut(&text, '\n', &line) || !str_cut(&text, ' ', &field) ||
+	    !str_to_u64(str_trim(text), &seconds) || seconds > TIME_MAX_S)
+		return FILE_ABSENT;
+	*hash = field;
+	*time = (time_t)seconds;
+	return 0;
+}
+
+/*
+ * What a git has left that was killed. We hold the lock: nobody else is at work. Its
+ * locks would be in everybody's way for ever, and its half packs only take room.
+ */
+static void tidy(int dirfd, const char *path, bool is_objects, int nesting)
+{
+	struct err err = { 0 };
+	struct dirent *entry;
+	DIR *dir;
+	int fd = file_dir_list(dirfd, path, &dir, &err);
+
+	if (fd < 0)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		struct str name = str_of(entry->d_name);
+
+		if (name.p[0] == '.')
+			continue;
+		/* No ref's name ends so: git-check-ref-format(1). */
+		if (str_has_suffix(name, STR(".lock")) || (is_objects && str_has_prefix(name, STR("tmp_"))))
+			unlinkat(fd, name.p, 0);
+		else if (entry->d_type == DT_DIR && nesting < NESTING_MAX)
+			tidy(fd, name.p, is_objects || (nesting == 0 && str_is_equal(name, STR("objects"))),
+			     nesting + 1);
+	}
+	closedir(dir);
+}
+
+static bool is_whole(struct repo *repo, const char *dir)
+{
+	static const char *const names[] = { "HEAD", "config", "objects", "refs", "info/attributes" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (access(pool_printf(repo->pool, "%s/%s", dir, names[i]).p, F_OK) != 0)
+			return false;
+	return true;
+}
+
+int repo_init(struct repo *repo, const char *dir, const char *name, struct err *err)
+{
+	bool is_sha256 = repo->refs_n > 0 && repo->refs[0].hash.n == 64;
+	const char *args[] = { "init", "-q", "--bare", "--template=",
+			       is_sha256 ? "--object-format=sha256" : "--object-format=sha1", dir, NULL };
+	int dirfd = repo->place.dirfd;
+	struct err ignored = { 0 };
+	const char *path = pool_printf(repo->pool, "%s/%s", repo->path, name).p;
+	const char *attributes = pool_printf(repo->pool, "%s/info/attributes", path).p;
+
+	if (is_whole(repo, dir)) {
+		tidy(dirfd, path, false, 0);
+		return 0;
+	}
+	file_remove_tree(dirfd, path, &ignored); /* what there is of it */
+	if (repo_git(repo, NULL, NULL, -1, args, 4096, NULL, err) != 0)
+		return err_wrap(err, "cannot make '%s'", dir);
+	/* Last, and so the sign of a whole one: archives are made without these two, as cmd/go makes them. */
+	return file_create(dirfd, "tmp", attributes,
+			   STR("* -export-subst -export-ignore\n"), err);
+}
+
+static const char *place_of(struct repo *repo, struct str hash)
+{
+	return pool_printf(repo->pool, "refs/at/%.*s", STR_ARG(hash)).p;
+}
+
+/* A commit is here if its ref is: that is made when all of its files are. */
+static bool find_kept(struct repo *repo, struct str hash, struct repo_rev *rev)
+{
+	struct err err = { 0 }; /* then it is fetched, which says why it can't */
+
+	return repo_commit(repo, repo->main, place_of(repo, hash), &rev->hash, &rev->time, &err) == 0 &&
+	       str_is_equal(rev->hash, hash);
+}
+
+/* Fetch what source, a ref's name or a hash, stands for now. */
+static int fetch(struct repo *repo, struct str source, struct str hash, struct err *err)
+{
+	const char *args[] = { "fetch", "-q", "-f", "--no-tags", "--no-write-fetch-head", "--depth=1",
+			       "--end-of-options", NULL, NULL, NULL };
+	struct err ignored = { 0 };
+	struct repo_rev kept;
+	int lock_fd, rc;
+
+	if (repo_reach(repo, err) != 0)
+		return -1;
+	args[7] = repo->remote.vcs.url;
+	args[8] = pool_printf(repo->pool, "%.*s:%s", STR_ARG(source), place_of(repo, hash)).p;
+	lock_fd = repo_lock(repo, err);
+	if (lock_fd < 0)
+		return -1;
+	rc = repo_init(repo, repo->main, "main", err);
+	if (rc == 0 && find_kept(repo, hash, &kept)) {
+		close(lock_fd); /* who had the lock before us has brought it */
+		return 0;
+	}
+	/* It leads elsewhere, or was cut by a crash: then git wouldn't write it anew. */
+	file_remove(repo->place.dirfd,
+		    pool_printf(repo->pool, "%s/main/%s", repo->path, place_of(repo, hash)).p, &ignored);
+	if (rc == 0)
+		rc = repo_git(repo, repo->main, &repo->remote.vcs, lock_fd, args, 65536, NULL, err);
+	close(lock_fd);
+	return rc == 0 ? 0 : err_wrap(err, "%s", repo->url);
+}
+
+static int unknown(struct str name, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "unknown revision %.*s", STR_ARG(name));
+}
+
+/* The files of a commit, which ref leads to if that isn't empty. */
+static int bring(struct repo *repo, struct str ref, struct str hash, struct repo_rev *rev, struct err *err)
+{
+	struct err by_ref = { 0 };
+	int rc;
+
+	if (find_kept(repo, hash, rev))
+		return 0;
+	/* By its name first: not every server gives out commits by their hash. */
+	if (ref.n > 0 && fetch(repo, ref, hash, &by_ref) == 0 && find_kept(repo, hash, rev))
+		return 0;
+	/* It has moved on since, or it is no branch's and no tag's end. */
+	if (fetch(repo, hash, hash, err) != 0)
+		return by_ref.kind != ERR_NONE ? (*err = by_ref, -1) : -1;
+	rc = repo_commit(repo, repo->main, place_of(repo, hash), &rev->hash, &rev->time, err);
+	if (rc == 0 && str_is_equal(rev->hash, hash))
+		return 0;
+	return rc == -1 ? -1 : unknown(hash, err);
+}
+
+/* ---- ancestors ---- */
+
+static bool is_graph_current(struct repo *repo)
+{
+	struct err err = { 0 };
+	const char *path = pool_printf(repo->pool, "%s/graph/goproxy-refs", repo->path).p;
+	struct str kept;
+
+	return file_read_all(repo->place.dirfd, path, repo->refs_text.n, repo->pool, &kept,
+			     &err) == 0 &&
+	       str_is_equal(kept, repo->refs_text);
+}
+
+static int fetch_all(struct repo *repo, int lock_fd, const char *filter, struct err *err)
+{
+	const char *args[] = { "-c", NULL, "fetch", "-q", "-f", "--prune", "--no-tags", "--no-write-fetch-head",
+			       filter, "origin", "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", NULL };
+
+	args[1] = pool_printf(repo->pool, "remote.origin.url=%s", repo->remote.vcs.url).p;
+	if (repo_init(repo, repo->graph, "graph", err) != 0)
+		return -1;
+	return repo_git(repo, repo->graph, &repo->remote.vcs, lock_fd, args, 65536, NULL, err);
+}
+
+static int fetch_graph(struct repo *repo, int lock_fd, struct err *err)
+{
+	const char *path = pool_printf(repo->pool, "%s/graph", repo->path).p;
+	int dirfd = repo->place.dirfd;
+	struct err ignored = { 0 };
+
+	/* A tag that stands for a file or a directory can't be had without it: then all of them. */
+	if (fetch_all(repo, lock_fd, "--filter=tree:0", err) != 0 &&
+	    (clock_now_ms() >= repo->deadline_ms || file_remove_tree(dirfd, path, err) != 0 ||
+	     fetch_all(repo, lock_fd, "--no-filter", err) != 0))
+		return err_wrap(err, "%s", repo->url);
+	file_replace(dirfd, "tmp", pool_printf(repo->pool, "%s/goproxy-refs", path).p, repo->refs_text, false,
+		     &ignored);
+	return 0;
+}
+
+int repo_need_graph(struct repo *repo, struct err *err)
+{
+	const struct repo_ref *refs;
+	size_t n;
+	int lock_fd, rc = 0;
+
+	if (repo->has_graph)
+		return 0;
+	if (repo_refs(repo, &refs, &n, err) != 0 || repo_reach(repo, err) != 0)
+		return -1;
+	lock_fd = repo_lock(repo, err);
+	if (lock_fd < 0)
+		return -1;
+	if (!is_graph_current(repo))
+		rc = fetch_graph(repo, lock_fd, err);
+	close(lock_fd);
+	repo->has_graph = rc == 0;
+	return rc;
+}
+
+/* ---- what a name stands for ---- */
+
+static const struct repo_ref *find_ref(struct repo *repo, const char *prefix, struct str name)
+{
+	struct str whole = pool_printf(repo->pool, "%s%.*s", prefix, STR_ARG(name));
+	size_t low = 0, high = repo->refs_n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = str_compare(whole, repo->refs[middle].name);
+
+		if (order == 0)
+			return &repo->refs[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+/* The first ref that leads to a commit whose hash begins so; of one commit only. */
+static int find_by_hash(struct repo *repo, struct str prefix, const struct repo_ref **found, struct err *err)
+{
+	*found = NULL;
+	for (size_t i = 0; i < repo->refs_n; i++) {
+		if (!str_has_prefix(repo->refs[i].hash, prefix))
+			continue;
+		if (*found && !str_is_equal((*found)->hash, repo->refs[i].hash))
+			return err_set(err, ERR_NOT_FOUND, "ambiguous revision %.*s", STR_ARG(prefix));
+		if (!*found)
+			*found = &repo->refs[i];
+	}
+	return 0;
+}
+
+/* A commit that nothing ends at: it counts if a branch or a tag leads to it. */
+static int find_in_history(struct repo *repo, struct str name, struct repo_rev *rev, struct err *err)
+{
+	struct str hash;
+	time_t time;
+	int rc;
+
+	if (repo_need_graph(repo, err) != 0)
+		return -1;
+	rc = repo_commit(repo, repo->graph, pool_cstr(repo->pool, name), &hash, &time, err);
+	if (rc == -1)
+		return -1;
+	if (rc != 0 || !str_has_prefix(hash, name))
+		return unknown(name, err);
+	return bring(repo, STR(""), hash, rev, err);
+}
+
+static int look_up(struct repo *repo, struct str name, struct repo_rev *rev, struct err *err)
+{
+	const struct repo_ref *ref = find_ref(repo, "refs/tags/", name);
+	size_t hash_n = repo->refs_n > 0 ? repo->refs[0].hash.n : 40;
+
+	if (ref)
+		rev->tag = name;
+	else
+		ref = find_ref(repo, "refs/heads/", name);
+	if (!ref && str_is_equal(name, STR("HEAD")))
+		ref = find_ref(repo, "", name);
+	if (!ref && (!is_hex(name) || name.n < HASH_DIGITS_MIN || name.n > hash_n))
+		return unknown(name, err);
+	if (!ref && find_by_hash(repo, name, &ref, err) != 0)
+		return -1;
+	if (!ref)
+		return find_in_history(repo, name, rev, err);
+	if (!str_is_equal(ref->name, STR("HEAD")))
+		rev->ref = ref->name;
+	return bring(repo, ref->name, ref->hash, rev, err);
+}
+
+static void finish_rev(struct repo_rev *rev)
+{
+	rev->short_hash = str_head(rev->hash, SHORT_DIGITS);
+}
+
+int repo_stat(struct repo *repo, struct str name, struct repo_rev *rev, struct err *err)
+{
+	const struct repo_ref *refs;
+	size_t n;
+
+	*rev = (struct repo_rev){ 0 };
+	if (repo_refs(repo, &refs, &n, err) != 0)
+		return -1;
+	if (look_up(repo, name, rev, err) != 0) {
+		/* What was kept may be too old to know it. */
+		if (repo->are_refs_new || repo_refs_reload(repo, err) != 0)
+			return -1;
+		*rev = (struct repo_rev){ 0 };
+		if (look_up(repo, name, rev, err) != 0)
+			return -1;
+	}
+	finish_rev(rev);
+	return 0;
+}
+
+bool repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev)
+{
+	*rev = (struct repo_rev){ 0 };
+	if (!is_hex(hash) || (hash.n != 40 && hash.n != 64) || !find_kept(repo, hash, rev))
+		return false;
+	finish_rev(rev);
+	return true;
+}

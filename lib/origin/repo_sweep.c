@@ -1,0 +1,172 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "origin/repo_internal.h"
+
+#define DAY_S	    86400
+#define HOUR_S	    3600
+#define REPOS_MAX   100000
+#define NESTING_MAX 16
+
+struct copy {
+	char name[65]; /* below vcs/ */
+	time_t used;
+	int64_t bytes;
+};
+
+static int64_t bytes_below(int dirfd, const char *path, int nesting)
+{
+	struct err err = { 0 };
+	struct dirent *entry;
+	int64_t bytes = 0;
+	DIR *dir;
+	int fd = file_dir_list(dirfd, path, &dir, &err);
+
+	if (fd < 0)
+		return 0;
+	while ((entry = readdir(dir)) != NULL) {
+		struct stat st;
+
+		if (entry->d_name[0] == '.' || fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		bytes += st.st_blocks * 512LL;
+		if (S_ISDIR(st.st_mode) && nesting < NESTING_MAX)
+			bytes += bytes_below(fd, entry->d_name, nesting + 1);
+	}
+	closedir(dir);
+	return bytes;
+}
+
+/* Out of the way by one rename, so that no half of it is ever seen; then at leisure. */
+static bool remove_copy(int dirfd, const struct copy *copy)
+{
+	char path[REPO_PATH_MAX], use[REPO_PATH_MAX + 8], away[REPO_PATH_MAX];
+	struct err err = { 0 };
+	bool is_free;
+	int fd;
+
+	snprintf(path, sizeof(path), REPO_VCS_DIR "/%s", copy->name);
+	snprintf(use, sizeof(use), "%s/use", path);
+	snprintf(away, sizeof(away), "tmp/vcs-%s-%d", copy->name, (int)getpid());
+	fd = file_open(dirfd, use, O_RDWR | O_CREAT, 0644, &err);
+	is_free = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+	if (is_free && (file_rename(dirfd, path, away, &err) != 0 || file_remove_tree(dirfd, away, &err) != 0))
+		log_write(LOG_WARN, "cannot remove the copy of a repository: %s", err.text);
+	if (fd >= 0)
+		close(fd);
+	return is_free;
+}
+
+static int by_use(const void *a, const void *b)
+{
+	time_t x = ((const struct copy *)a)->used, y = ((const struct copy *)b)->used;
+
+	return (x > y) - (x < y);
+}
+
+static size_t list_copies(int dirfd, struct copy **copies)
+{
+	struct err err = { 0 };
+	struct dirent *entry;
+	size_t n = 0, room = 0;
+	DIR *dir;
+	int fd = file_dir_list(dirfd, REPO_VCS_DIR, &dir, &err);
+
+	*copies = NULL;
+	if (fd < 0)
+		return 0;
+	while (n < REPOS_MAX && (entry = readdir(dir)) != NULL) {
+		char use[REPO_PATH_MAX];
+		struct stat st;
+
+		if (strlen(entry->d_name) != 64)
+			continue;
+		if (n == room) {
+			room = 2 * room + 64;
+			*copies = mem_realloc(*copies, room * sizeof(**copies));
+		}
+		snprintf(use, sizeof(use), "%s/use", entry->d_name);
+		snprintf((*copies)[n].name, sizeof((*copies)[n].name), "%s", entry->d_name);
+		(*copies)[n].used = fstatat(fd, use, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mtime : 0;
+		(*copies)[n].bytes = bytes_below(fd, entry->d_name, 0);
+		n++;
+	}
+	closedir(dir);
+	return n;
+}
+
+/* What a crash has left between the rename and the end. */
+static void remove_leftovers(int dirfd)
+{
+	struct err err = { 0 };
+	struct dirent *entry;
+	DIR *dir;
+	int fd = file_dir_list(dirfd, "tmp", &dir, &err);
+
+	if (fd < 0)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		struct stat st;
+
+		if (str_has_prefix(str_of(entry->d_name), STR("vcs-")) &&
+		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    !store_is_fresh(st.st_ctime, HOUR_S))
+			file_remove_tree(fd, entry->d_name, &err);
+	}
+	closedir(dir);
+}
+
+static void sweep(const struct config *config, int dirfd)
+{
+	int64_t quota_bytes = (int64_t)config->direct.quota_mb << 20, bytes = 0;
+	int age_s = config->direct.keep_days > 0 ? config->direct.keep_days * DAY_S : HOUR_S;
+	struct copy *copies;
+	size_t n = list_copies(dirfd, &copies);
+
+	remove_leftovers(dirfd);
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		bytes += copies[i].bytes;
+	qsort(copies, n, sizeof(*copies), by_use);
+	for (size_t i = 0; i < n && (bytes > quota_bytes || !store_is_fresh(copies[i].used, age_s)); i++)
+		if (remove_copy(dirfd, &copies[i]))
+			bytes -= copies[i].bytes;
+	free(copies);
+}
+
+void repos_sweep(struct repos *repos)
+{
+	int spare_fd;
+
+	if (store_dirfd(repos->store) >= 0)
+		sweep(repos->config, store_dirfd(repos->store));
+	pthread_mutex_lock(&repos->mutex);
+	spare_fd = repos->spare.dirfd;
+	pthread_mutex_unlock(&repos->mutex);
+	if (spare_fd >= 0)
+		sweep(repos->config, spare_fd);
+}
+
+void repo_forget_broken(struct repo *repo)
+{
+	int dirfd = repo->place.dirfd;
+	const char *names[] = { "main", "graph", "refs" };
+	struct err err = { 0 };
+	int lock_fd = repo->is_broken ? repo_lock(repo, &err) : -1;
+
+	if (lock_fd < 0)
+		return;
+	log_write(LOG_WARN, "the copy of %s is broken: it is made anew", repo->url);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		file_remove_tree(dirfd, pool_printf(repo->pool, "%s/%s", repo->path, names[i]).p, &err);
+	close(lock_fd);
+}
