@@ -15,6 +15,7 @@
 struct upstream {
 	const struct config *config;
 	struct fetch *fetch;
+	struct direct *direct;
 };
 
 struct upstream_state {
@@ -35,6 +36,9 @@ struct upstream_state {
 };
 
 static void ask(struct upstream_state *s);
+static void go_on(struct upstream_state *s, bool is_absent);
+
+static const char text_type[] = "text/plain; charset=utf-8";
 
 /* The go command sends '!' as %21; some servers know no other spelling. */
 static struct str url_path(struct pool *pool, const char *path)
@@ -82,24 +86,83 @@ static void give_up(struct upstream_state *s)
 static void set_absent(struct upstream_state *s, int status, const char *type, struct str text)
 {
 	s->absent.status = status;
-	s->absent.type = pool_cstr(s->pool, str_of(*type ? type : "text/plain; charset=utf-8"));
+	s->absent.type = pool_cstr(s->pool, str_of(*type ? type : text_type));
 	s->absent.text = pool_str(s->pool, text);
 }
 
-/* direct and off end the chain; a proxy's own "not found" says more than they. */
-static void end_of_chain(struct upstream_state *s, enum chain_kind kind)
+/* off ends the chain; a proxy's own "not found" says more than it. */
+static void end_of_chain(struct upstream_state *s)
 {
-	static const char *const type = "text/plain; charset=utf-8";
-
-	if (s->absent.status == 0 && kind == CHAIN_DIRECT)
-		set_absent(s, 404, type,
-			   STR("not found: the chain of upstreams comes to 'direct', and this proxy can't "
-			       "fetch from repositories yet\n"));
-	else if (s->absent.status == 0)
-		set_absent(s, 404, type,
+	if (s->absent.status == 0)
+		set_absent(s, 404, text_type,
 			   STR("not found: module lookup disabled by 'off' in the chain of upstreams\n"));
 	give_up(s);
 }
+
+/* ---- from the repository itself ---- */
+
+static int on_direct_start(void *arg, int64_t length_bytes, struct err *err)
+{
+	struct upstream_state *s = arg;
+
+	return s->call->on_start(s->call->arg, length_bytes, err);
+}
+
+static int on_direct_bytes(void *arg, struct str bytes, struct err *err)
+{
+	struct upstream_state *s = arg;
+
+	return s->call->on_bytes(s->call->arg, bytes, err);
+}
+
+static void on_direct_done(void *arg, const struct direct_answer *answer)
+{
+	struct upstream_state *s = arg;
+
+	s->shown = pool_cstr(s->pool, str_of(answer->shown));
+	if (answer->err.kind == ERR_NONE && answer->status == 200) {
+		finish(s, UPSTREAM_GOT);
+	} else if (answer->err.kind == ERR_NONE) {
+		set_absent(s, answer->status, text_type, answer->text);
+		s->absent.is_final = true;
+		go_on(s, true);
+	} else {
+		s->failure = answer->err;
+		err_wrap(&s->failure, "%s", s->shown);
+		log_write(LOG_WARN, "%s: upstream failed, %s, %s", s->call->id, s->call->path, s->failure.text);
+		go_on(s, false);
+	}
+}
+
+static void ask_direct(struct upstream_state *s)
+{
+	const struct upstream_call *call = s->call;
+	struct direct_call direct = {
+		.id = call->id,
+		.kind = call->kind,
+		.module = call->module,
+		.version = call->version,
+		.path = call->path,
+		.timeout_s = s->upstream->config->upstream.total_timeout_s,
+		.body_max_bytes = call->body_max_bytes,
+		.on_start = on_direct_start,
+		.on_bytes = on_direct_bytes,
+		.on_done = on_direct_done,
+		.arg = s,
+	};
+	struct err err;
+
+	s->shown = "direct";
+	/* Without git, a proxy's "not found" is all there is to say. */
+	if (s->absent.is_final && !direct_is_usable(s->upstream->direct, &err)) {
+		log_write(LOG_DEBUG, "%s: %s", call->id, err.text);
+		give_up(s);
+		return;
+	}
+	direct_start(s->upstream->direct, &direct);
+}
+
+/* ---- the chain ---- */
 
 /* Ask the element at s->at, from its first try. */
 static void ask_element(struct upstream_state *s)
@@ -113,7 +176,7 @@ static void ask_element(struct upstream_state *s)
 	s->failure_before = s->failure;
 	if (call->sumdb) {
 		if (s->at < chain->n && chain->elements[s->at].kind == CHAIN_OFF) {
-			end_of_chain(s, CHAIN_OFF);
+			end_of_chain(s);
 			return;
 		}
 		if (s->at < chain->n && chain->elements[s->at].kind == CHAIN_DIRECT)
@@ -121,8 +184,11 @@ static void ask_element(struct upstream_state *s)
 	} else if (s->at == chain->n) {
 		give_up(s);
 		return;
-	} else if (chain->elements[s->at].kind != CHAIN_URL) {
-		end_of_chain(s, chain->elements[s->at].kind);
+	} else if (chain->elements[s->at].kind == CHAIN_DIRECT) {
+		ask_direct(s);
+		return;
+	} else if (chain->elements[s->at].kind == CHAIN_OFF) {
+		end_of_chain(s);
 		return;
 	}
 	base = s->at < chain->n ? chain->elements[s->at].url : call->sumdb_url;
@@ -322,7 +388,12 @@ void upstream_start(struct upstream *upstream, struct upstream_call *call)
 	call->state = s;
 	if (call->is_sumdb_direct)
 		s->at = upstream->config->upstream.chain.n;
-	ask_element(s);
+	if (call->module.n > 0 && direct_is_forced(upstream->config, call->module)) {
+		s->at = upstream->config->upstream.chain.n; /* nobody else hears of it */
+		ask_direct(s);
+	} else {
+		ask_element(s);
+	}
 }
 
 void upstream_reject(struct upstream *upstream, struct upstream_call *call,
@@ -359,12 +430,13 @@ void upstream_end(struct upstream_call *call)
 	call->state = NULL;
 }
 
-struct upstream *upstream_new(const struct config *config, struct fetch *fetch)
+struct upstream *upstream_new(const struct config *config, struct fetch *fetch, struct direct *direct)
 {
 	struct upstream *upstream = mem_alloc(sizeof(*upstream));
 
 	upstream->config = config;
 	upstream->fetch = fetch;
+	upstream->direct = direct;
 	return upstream;
 }
 

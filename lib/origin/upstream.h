@@ -14,7 +14,7 @@
 #ifndef ORIGIN_UPSTREAM_H
 #define ORIGIN_UPSTREAM_H
 
-#include "origin/fetch.h"
+#include "origin/direct.h"
 
 struct upstream;
 
@@ -44,6 +44,9 @@ struct upstream_call {
 	const char *sumdb; /* name of the database if path is one of its; else NULL */
 	const char *sumdb_url;
 	const char *sumdb_shown;
+	/* What it is, for repositories; module empty: it is in none. */
+	enum direct_kind kind;
+	struct str module, version;
 	bool is_sumdb_direct; /* at sumdb_url only, through no proxy of the chain */
 	bool is_big; /* total_timeout_s counts, not small_total_timeout_s */
 	int64_t body_max_bytes;
@@ -57,7 +60,7 @@ struct upstream_call {
 	struct upstream_state *state; /* upstream.c's own */
 };
 
-struct upstream *upstream_new(const struct config *config, struct fetch *fetch);
+struct upstream *upstream_new(const struct config *config, struct fetch *fetch, struct direct *direct);
 void upstream_free(struct upstream *upstream);
 
 /* Begin; on_done follows, perhaps before this returns. */

@@ -17,6 +17,7 @@
 #include "state/part.h"
 
 #define SWEEP_INTERVAL_MS 60000
+#define DIRECT_SWEEP_INTERVAL_MS 600000
 #define SWEEP_AGE_S	  3600
 
 /* Files that wait behind a slow upstream: two descriptors each, and some. */
@@ -43,6 +44,13 @@ static void sweep_fresh(void *arg)
 	fresh_sweep(r->proxy.fresh);
 }
 
+static void sweep_direct(void *arg)
+{
+	struct responder *r = arg;
+
+	direct_sweep(r->direct);
+}
+
 static int on_tick(void *arg)
 {
 	struct responder *r = arg;
@@ -55,6 +63,10 @@ static int on_tick(void *arg)
 	if (now >= r->sweep_at_ms) {
 		r->sweep_at_ms = now + SWEEP_INTERVAL_MS;
 		work_post(r->disk, sweep, r);
+	}
+	if (now >= r->direct_sweep_at_ms) {
+		r->direct_sweep_at_ms = now + DIRECT_SWEEP_INTERVAL_MS;
+		work_post(r->disk, sweep_direct, r);
 	}
 	recheck_tick(r->recheck);
 	sumdbs_tick(r->sumdbs);
@@ -122,7 +134,8 @@ int responder_open(struct responder *r, const struct config *config, int listen_
 	r->fetch = fetch_new(config, err);
 	if (!r->fetch)
 		return -1;
-	r->upstream = upstream_new(config, r->fetch);
+	r->direct = direct_new(config, r->store, r->fetch);
+	r->upstream = upstream_new(config, r->fetch, r->direct);
 	r->work = work_new((threads + 1) / 2, 0, err);
 	r->disk = r->work ? work_new((threads + 1) / 2, DISK_NICENESS, err) : NULL;
 	if (!r->disk)
@@ -145,6 +158,7 @@ int responder_open(struct responder *r, const struct config *config, int listen_
 		r->proxy.fresh = fresh_new(r->store, config->cache.list_ttl_s);
 		r->recheck = recheck_new(&r->answer, r->store, r->sumdbs, r->proxy.flights, r->disk);
 	}
+	r->direct_sweep_at_ms = clock_now_ms() + SWEEP_INTERVAL_MS;
 	r->sweep_at_ms = clock_now_ms() + (listen_fd < 0 ? SWEEP_INTERVAL_MS : 1000);
 	return 0;
 }
@@ -165,6 +179,7 @@ void responder_close(struct responder *r)
 	loop_free(r->loop);
 	sumdbs_free(r->sumdbs);
 	upstream_free(r->upstream);
+	direct_free(r->direct);
 	store_close(r->store);
 }
 
@@ -214,6 +229,8 @@ static int run_request(const struct config *config)
 	/* No process lives long enough to do it by the clock. */
 	if (getpid() % CGI_SWEEP_ONE_IN == 0)
 		sweep(&r);
+	if (getpid() % CGI_SWEEP_ONE_IN == 1)
+		direct_sweep(r.direct);
 	responder_close(&r);
 	return has_broken ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -20,6 +20,7 @@ struct responder {
 	const struct config *config;
 	struct store *store;
 	struct fetch *fetch;
+	struct direct *direct;
 	struct upstream *upstream;
 	struct work *work;
 	struct work *disk;
@@ -28,7 +29,7 @@ struct responder {
 	struct answer answer;
 	struct proxy proxy;
 	struct recheck *recheck;
-	int64_t sweep_at_ms, fresh_sweep_at_ms;
+	int64_t sweep_at_ms, fresh_sweep_at_ms, direct_sweep_at_ms;
 };
 int responder_open(struct responder *responder, const struct config *config, int listen_fd,
 		   int threads, struct err *err);

@@ -269,6 +269,22 @@ static void on_done(void *arg, const struct upstream_result *result)
 		work_post(f->home->work, result->outcome == UPSTREAM_GOT ? verify : finish_without_body, f);
 }
 
+static enum direct_kind direct_kind_of(const struct route *route)
+{
+	switch (route->kind) {
+	case ROUTE_LIST:
+		return DIRECT_LIST;
+	case ROUTE_LATEST:
+		return DIRECT_LATEST;
+	case ROUTE_MOD:
+		return DIRECT_MOD;
+	case ROUTE_ZIP:
+		return DIRECT_ZIP;
+	default:
+		return DIRECT_INFO;
+	}
+}
+
 void flight_fetch(struct flight *f)
 {
 	const struct route *route = &f->route;
@@ -282,6 +298,9 @@ void flight_fetch(struct flight *f)
 	f->call = (struct upstream_call){
 		.id = f->id,
 		.path = route->path,
+		.kind = direct_kind_of(route),
+		.module = route->module,
+		.version = route->version,
 		.is_big = route->kind == ROUTE_ZIP,
 		.body_max_bytes = route->body_max_bytes,
 		.on_start = on_start,
