@@ -12,8 +12,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "origin/vcs.h"
 #include "program/admin.h"
+#include "program/doctor.h"
 #include "program/explain.h"
+#include "program/publisher.h"
 #include "program/responder.h"
 #include "program/server.h"
 #include "program/verify.h"
@@ -34,6 +37,10 @@ static const char usage_text[] =
 	"                                exit status: 0 all right, 1 repaired, 4 wrong, 8 trouble\n"
 	"  goproxy.fcgi explain MODULE@VERSION\n"
 	"                                the proof in words, and where the files came from\n"
+	"  goproxy.fcgi doctor MODULE    step by step: who has it, where its repository is, and what\n"
+	"                                is wrong\n"
+	"  goproxy.fcgi publish DIR|ZIP --as MODULE@VERSION\n"
+	"                                put a version of a private module into the store\n"
 	"  goproxy.fcgi token USER       make a token that stands for a user of private modules\n"
 	"  goproxy.fcgi check-config     print the settings in effect, or what is wrong\n"
 	"  goproxy.fcgi sample-config    print the documented settings\n"
@@ -46,9 +53,21 @@ struct command_line {
 	const char *config;
 	const char *listen;
 	const char *command;  /* NULL: none */
-	const char *argument; /* of verify, explain, token; NULL: none */
+	const char *argument; /* of verify, explain, doctor, publish, token; NULL: none */
+	const char *as;
 	bool must_repair, is_quick, is_json;
 };
+
+/* Commands that need the settings, and may have an argument; and others that have one. */
+static bool has_settings(const char *command)
+{
+	static const char *const names[] = { "serve", "verify", "explain", "doctor", "publish" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(command, names[i]) == 0)
+			return true;
+	return false;
+}
 
 static int usage(FILE *stream, int status)
 {
@@ -67,6 +86,7 @@ static int parse(int argc, char **argv, struct command_line *line)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "listen", required_argument, NULL, 'l' },
+		{ "as", required_argument, NULL, 'a' },
 		{ "repair", no_argument, NULL, 'r' },
 		{ "quick", no_argument, NULL, 'q' },
 		{ "json", no_argument, NULL, 'j' },
@@ -83,6 +103,9 @@ static int parse(int argc, char **argv, struct command_line *line)
 			break;
 		case 'l':
 			line->listen = optarg;
+			break;
+		case 'a':
+			line->as = optarg;
 			break;
 		case 'r':
 			line->must_repair = true;
@@ -103,8 +126,8 @@ static int parse(int argc, char **argv, struct command_line *line)
 		}
 	}
 	line->command = argv[optind];
-	if (line->command && (is_command(line, "verify") || is_command(line, "explain") ||
-			      is_command(line, "token")))
+	if (line->command && !is_command(line, "serve") &&
+	    (has_settings(line->command) || is_command(line, "token")))
 		line->argument = argv[++optind];
 	return argc - optind > 1 ? usage(stderr, EXIT_FAILURE) : -1;
 }
@@ -121,14 +144,20 @@ static int run_command(struct config *config, const struct command_line *line,
 		       const char *program_path)
 {
 	const struct verify_options options = { line->must_repair, line->is_quick, line->is_json, line->argument };
+	const char *argument = line->argument ? line->argument : "";
 
 	if (is_command(line, "serve"))
 		return server_run(config, program_path, line->config, line->listen);
 	/* A person or cron reads it: what goes on by itself is no news. */
 	if (config->log.level == LOG_INFO)
 		log_set_level(LOG_WARN);
-	return is_command(line, "verify") ? verify_run(config, &options)
-					  : explain_run(config, line->argument ? line->argument : "");
+	if (is_command(line, "verify"))
+		return verify_run(config, &options);
+	if (is_command(line, "doctor"))
+		return doctor_run(config, argument);
+	if (is_command(line, "publish"))
+		return publisher_run(config, argument, line->as ? line->as : "");
+	return explain_run(config, argument);
 }
 
 static int run(const struct command_line *line, const char *program_path)
@@ -165,6 +194,8 @@ int main(int argc, char **argv)
 	bool is_cgi = getenv("REQUEST_METHOD") != NULL;
 	int status = -1;
 
+	if (vcs_is_ssh())
+		return vcs_ssh(argc, argv);
 	/* What is closed here would be taken by a file of ours. */
 	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
 		;
@@ -179,7 +210,7 @@ int main(int argc, char **argv)
 			return usage(stderr, EXIT_FAILURE);
 		return run(&line, argv[0]);
 	}
-	if (is_command(&line, "serve") || is_command(&line, "verify") || is_command(&line, "explain"))
+	if (has_settings(line.command))
 		return run(&line, argv[0]);
 	if (strcmp(line.command, "check-config") == 0)
 		return admin_check_config(line.config, argv[0]);

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""37-publish.t - goproxy.fcgi publish DIR|ZIP --as MODULE@VERSION: a private module that lives in no repository."""
+import sys
+sys.dont_write_bytecode = True
+import base64
+import hashlib
+import io
+import json
+import os
+import subprocess
+import zipfile
+from harness import PROGRAM, cgi, children, files_below, hash_zip, place, program_env, slurp, tap
+
+NAME, VERSION = "corp.example/tools", "v1.2.0"
+TREE = {
+    "go.mod": b"module corp.example/tools\n\ngo 1.21\n",
+    "tools.go": b"package tools\n",
+    "LICENSE": b"free\n",
+    "sub/deep/x.go": b"package deep\n",
+    "sub/vendor.txt": b"not vendored\n",
+    "vendor/modules.txt": b"# before go 1.24 it is part of the module\n",
+    "gr\u00fcn.txt": b"letters\n",
+    ".hidden": b"too\n",
+}
+# What zip.CreateFromDir of golang.org/x/mod leaves out.
+LEFT_OUT = {
+    ".git/config": b"[core]\n", ".hg/x": b"x", ".svn/x": b"x", ".bzr/x": b"x", "sub/.git/config": b"x",
+    "vendor/example.com/a/a.go": b"package a\n",
+    "nested/go.mod": b"module corp.example/tools/nested\n", "nested/n.go": b"package nested\n",
+    ".hg_archival.txt": b"x",
+}
+
+
+def tree(name, files):
+    root = place.dir("publish-" + name)
+    for path, data in files.items():
+        os.makedirs(os.path.dirname(os.path.join(root, path)) or root, exist_ok=True)
+        with open(os.path.join(root, path), "wb") as f:
+            f.write(data)
+    return root
+
+
+def expected_h1(files, module=NAME, version=VERSION):
+    lines = "".join("%s  %s@%s/%s\n" % (hashlib.sha256(files[p]).hexdigest(), module, version, p)
+                    for p in sorted(files, key=lambda p: p.encode()))
+    return "h1:" + base64.b64encode(hashlib.sha256(lines.encode()).digest()).decode()
+
+
+def options(store):
+    return {"GOPROXY_CACHE_DIR": store, "GOPROXY_UPSTREAM_CHAIN": "off", "GOPROXY_PRIVATE_MODULES": "corp.example",
+            "GOPROXY_PRIVATE_READ": "corp.example = anonymous"}
+
+
+def run(store, *args):
+    p = subprocess.run([PROGRAM, *args], env=program_env(options(store)), stdin=subprocess.DEVNULL,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    return p.returncode, p.stdout.decode(), p.stderr.decode()
+
+
+def publish(store, path, what=NAME + "@" + VERSION):
+    return run(store, "publish", path, "--as", what)
+
+
+def zip_of(files, module=NAME, version=VERSION):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        for path, data in files.items():
+            z.writestr("%s@%s/%s" % (module, version, path), data)
+    return out.getvalue()
+
+
+def test_directory():
+    store = place.dir("publish-store")
+    root = tree("dir", {**TREE, **LEFT_OUT})
+    os.symlink("tools.go", root + "/link.go")
+    os.mkfifo(root + "/fifo")
+    status, out, err = publish(store, root)
+    tap.ok(status == 0 and expected_h1(TREE) in out, "a directory: the h1 of the files that belong to it",
+           out + err + expected_h1(TREE))
+    a = cgi(options(store), "/%s/@v/%s.zip" % (NAME, VERSION))
+    names = sorted(zipfile.ZipFile(io.BytesIO(a.body)).namelist()) if a.status == 200 else []
+    tap.ok(names == sorted("%s@%s/%s" % (NAME, VERSION, p) for p in TREE), "and no others are served", names)
+    tap.ok(hash_zip(a.body) == expected_h1(TREE), "with that h1")
+    a = cgi(options(store), "/%s/@v/%s.mod" % (NAME, VERSION))
+    tap.ok(a.status == 200 and a.body == TREE["go.mod"], "its go.mod", a.body)
+    a = cgi(options(store), "/%s/@v/%s.info" % (NAME, VERSION))
+    tap.ok(a.status == 200 and json.loads(a.body)["Version"] == VERSION, "its .info", a.body)
+    a = cgi(options(store), "/%s/@v/list" % NAME)
+    tap.ok(a.status == 200 and a.body == (VERSION + "\n").encode(), "its list", a.body)
+    status, out, err = publish(store, root)
+    tap.ok(status == 0 and "there already" in out, "the same again is welcome", out + err)
+    before = {p: slurp(store + "/" + p) for p in files_below(store + "/private") for p in ["private/" + p]}
+    with open(root + "/tools.go", "ab") as f:
+        f.write(b"// changed\n")
+    status, out, err = publish(store, root)
+    tap.ok(status == 1 and "never changes" in err, "another content is refused", out + err)
+    after = {p: slurp(store + "/" + p) for p in before}
+    tap.ok(before == after, "and changes nothing")
+    status, out, err = publish(store, root, NAME + "@v1.3.0")
+    tap.ok(status == 0, "as another version it is taken", out + err)
+    a = cgi(options(store), "/%s/@latest" % NAME)
+    tap.ok(a.status == 200 and json.loads(a.body)["Version"] == "v1.3.0", "which is the latest now", a.body)
+    status, out, err = run(store, "verify", NAME)
+    tap.ok(status == 0, "verify finds nothing wrong", out + err)
+
+
+def test_zip():
+    store = place.dir("publish-zip")
+    path = store + "-in.zip"
+    with open(path, "wb") as f:
+        f.write(zip_of(TREE))
+    status, out, err = publish(store, path)
+    tap.ok(status == 0 and expected_h1(TREE) in out, "a module zip", out + err)
+    a = cgi(options(store), "/%s/@v/%s.zip" % (NAME, VERSION))
+    tap.ok(a.status == 200 and a.body == zip_of(TREE), "is served as it came")
+    status, out, err = publish(store, tree("same", TREE))
+    tap.ok(status == 0 and "there already" in out, "the same files from a directory are the same version", out + err)
+
+
+REFUSED = [
+    ("not private", TREE, "example.com/tools@v1.0.0", "is not private"),
+    ("no version", TREE, NAME, "MODULE@VERSION"),
+    ("a version that isn't canonical", TREE, NAME + "@v1.2", "MODULE@VERSION"),
+    ("a major version that the path doesn't have", TREE, NAME + "@v2.0.0", "v2"),
+    ("go.mod of another module", {"go.mod": b"module corp.example/other\n", "x.go": b"package x\n"},
+     NAME + "@v1.0.0", "corp.example/other"),
+    ("names that differ by case alone", {**TREE, "A.go": b"package a\n", "a.go": b"package a\n"}, NAME + "@v1.0.0", "case"),
+    ("a name that no zip may have", {**TREE, "aux.go": b"package a\n"}, NAME + "@v1.0.0", "aux.go"),
+    ("go.mod in capitals", {"GO.MOD": b"module corp.example/tools\n", "x.go": b"package x\n"}, NAME + "@v1.0.0", "GO.MOD"),
+]
+
+
+def test_refused():
+    store = place.dir("publish-refused")
+    for what, files, as_, why in REFUSED:
+        status, out, err = publish(store, tree("r%d" % len(what), files), as_)
+        tap.ok(status == 1 and why in err and out == "", what, out + err)
+    status, out, err = publish(store, "/nonexistent/dir")
+    tap.ok(status == 1 and "'/nonexistent/dir'" in err, "what isn't there", err)
+    with open(store + "-junk.zip", "wb") as f:
+        f.write(b"not a zip")
+    status, out, err = publish(store, store + "-junk.zip")
+    tap.ok(status == 1 and "zip" in err, "what is no zip", err)
+    left = [p for p in files_below(store) if p.startswith("private/download") or p.startswith("tmp/")]
+    tap.ok(left == [], "nothing of them is kept", left)
+
+
+tap.run(globals(), int(os.environ.get("JOBS", "2")))
