@@ -111,6 +111,7 @@ class Tap:
 
         with concurrent.futures.ThreadPoolExecutor(jobs) as executor:
             list(executor.map(one, chosen))
+        self._point(not os.path.exists(NO_GO + "/called"), "no go was called on the server's side", [])
         print("1..%d" % self.count, flush=True)
         sys.exit(1 if self.failed else 0)
 
@@ -239,9 +240,16 @@ if not os.access(PROGRAM, os.X_OK):
     bail("%s is missing: 'make' builds it" % PROGRAM)
 
 
+# The program needs no go: the one in its PATH writes down that it was called.
+NO_GO = place.dir("no-go")
+with open(NO_GO + "/go", "w", encoding="utf-8") as script:
+    script.write("#!/bin/sh\necho \"$0 $*\" >>%s/called\nexit 1\n" % NO_GO)
+os.chmod(NO_GO + "/go", 0o755)
+
+
 def program_env(settings):
     """A bare environment with GOPROXY_* settings, so that nothing of the caller's leaks in."""
-    env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": place.path, "LC_ALL": "C",
+    env = {"PATH": NO_GO + ":" + os.environ.get("PATH", "/usr/bin:/bin"), "HOME": place.path, "LC_ALL": "C",
            "GOPROXY_CONFIG": EMPTY_CONFIG}
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "TMPDIR"):
         if name in os.environ:
