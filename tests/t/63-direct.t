@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""63-direct.t - modules straight from their repositories, as an administrator and a client meet it.
+
+That the answers are those of the go command is 60-direct.t's business.
+"""
+import sys
+sys.dont_write_bytecode = True
+import io
+import json
+import os
+import shutil
+import subprocess
+import threading
+import zipfile
+from harness import PROGRAM, Fixture, Pool, files_below, hash_zip, place, program_env, slurp, tap, test_sumdb
+from vcsevil import Repo, World, write
+
+for needed in ("git", "gcc", "openssl"):
+    if not shutil.which(needed):
+        print("1..0 # SKIP %s is missing\n0 passed, 0 failed" % needed)
+        sys.exit(0)
+
+fixture = Fixture()
+PROVEN, VERSION = "example.com/small7", "v1.0.0"
+
+
+class OwnWorld(threading.local):
+    """Each thread's own: groups run side by side."""
+
+    def __getattr__(self, name):
+        self.__dict__["world"] = self.__dict__.get("world") or World()
+        return getattr(self.__dict__["world"], name)
+
+
+world = OwnWorld()
+
+
+def repository(files, tags=("v1.0.0",)):
+    repo = Repo()
+    repo.commit(files, tags=list(tags))
+    return repo
+
+
+def serve(path, files=None, tags=("v1.0.0",), host=None):
+    """A module's repository, found by its page."""
+    host_, _, rest = path.partition("/")
+    world.page(host_, "/" + rest, "%s git https://%s/r/%s" % (path, host or host_, rest))
+    return world.repo(host or host_, "/r/" + rest,
+                      repository(files or {"go.mod": "module %s\n" % path, "m.go": "package m\n"}, tags))
+
+
+def get(path, store=None, env=None, **more):
+    return world.get(path, store, env=env, **more)
+
+
+def fresh():
+    world.reset()
+    world.rules.clear()
+    world.repos.clear()
+
+
+# ---- the chain ----
+
+def test_chain():
+    fresh()
+    serve("a.vcs.test/m")
+    up = fixture.mount()
+    a = get("/a.vcs.test/m/@v/list", chain=up.url + ",direct")
+    tap.eq((a.status, a.text), (200, "v1.0.0\n"), "behind ',' at the proxy's 404", a)
+    up.set(status=500)
+    a = get("/a.vcs.test/m/@v/list", chain=up.url + "|direct")
+    tap.eq((a.status, a.text), (200, "v1.0.0\n"), "behind '|' at the proxy's failure", a)
+    a = get("/a.vcs.test/m/@v/list", chain=up.url + ",direct")
+    tap.eq(a.status, 502, "not behind ',' at a failure", a)
+    up = fixture.mount()
+    a = get("/a.vcs.test/m/@v/list", chain=up.url, direct_modules="*.vcs.test")
+    tap.eq((a.status, a.text, up.paths()), (200, "v1.0.0\n", []), "[direct] modules: the proxy is not asked", a)
+    a = get("/a.vcs.test/m/@v/list", chain="off", direct_modules="*.vcs.test")
+    tap.eq((a.status, a.text), (200, "v1.0.0\n"), "whatever the chain is", a)
+    a = get("/a.vcs.test/m/@v/list", chain="off")
+    tap.eq(a.status, 404, "without, 'off' stands", a)
+
+
+def test_no_git():
+    fresh()
+    serve("a.vcs.test/m")
+    up = fixture.mount()
+    nowhere = {"PATH": place.dir("empty")}
+    a = world.get("/a.vcs.test/m/@v/list", env=nowhere, chain="direct", direct_git="")
+    tap.ok(a.status == 502 and "no git" in a.text and "[direct] git" in a.text, "without git: a 502 that says so", a)
+    a = world.get("/a.vcs.test/m/@v/list", env=nowhere, chain=up.url + ",direct", direct_git="")
+    tap.eq(a.status, 404, "but a proxy's 404 before it stands", a)
+
+
+# ---- what repositories are ----
+
+def test_systems():
+    fresh()
+    world.page("a.vcs.test", "/hg", "a.vcs.test/hg hg https://a.vcs.test/hg")
+    a = get("/a.vcs.test/hg/@v/list")
+    tap.ok(a.status == 404 and "hg" in a.text and "a.vcs.test/hg" in a.text, "hg: a 404 that names it", a)
+    a = get("/a.vcs.test/x.svn/sub/@v/list")
+    tap.ok(a.status == 404 and "svn" in a.text, "svn by its path", a)
+    a = get("/a.vcs.test/x.fossil/@v/list", direct_vcs="public:fossil")
+    tap.ok(a.status == 404 and "fossil" in a.text and "a.vcs.test/x.fossil" in a.text, "fossil", a)
+    a = get("/chiselapp.com/user/u/repository/r/@v/list", direct_vcs="public:fossil")
+    tap.ok(a.status == 404 and "fossil" in a.text, "fossil at a known host", a)
+    serve("a.vcs.test/m")
+    a = get("/a.vcs.test/m/@v/list", direct_vcs="a.vcs.test:hg,public:git")
+    tap.ok(a.status == 404 and "[direct] vcs" in a.text, "what [direct] vcs disallows", a)
+
+
+def test_impossible_paths_ask_nobody():
+    fresh()
+    for path in ("/github.com/@v/list", "/github.com/owner/@v/list", "/bitbucket.org/x/@v/list"):
+        a = get(path)
+        tap.eq((a.status, world.asked(), world.net("connect")), (404, [], []), "%s: 404 at once" % path, a)
+
+
+def test_mod_page():
+    fresh()
+    world.page("a.vcs.test", "/m", "a.vcs.test/m mod https://p.vcs.test/proxy")
+    world.on("p.vcs.test", "/proxy/a.vcs.test/m/@v/list", (200, {"Content-Type": "text/plain"}, b"v1.0.0\n"))
+    a = get("/a.vcs.test/m/@v/list")
+    tap.eq((a.status, a.text), (200, "v1.0.0\n"), "a page that names a module proxy: it is asked", a)
+    a = get("/a.vcs.test/m/@v/v1.0.0.info")
+    tap.eq(a.status, 404, "its 404 is one", a)
+
+
+# ---- proof ----
+
+def test_proof():
+    fresh()
+    source = zipfile.ZipFile(io.BytesIO(fixture.ref("/%s/@v/%s.zip" % (PROVEN, VERSION))))
+    prefix = "%s@%s/" % (PROVEN, VERSION)
+    files = {n[len(prefix):]: source.read(n) for n in source.namelist()}
+    world.page("example.com", "/small7", "example.com/small7 git https://e.vcs.test/r")
+    write(world.dir + "/hosts", "example.com 203.0.113.7\n")
+    more = dict(sumdb_gosumdb=test_sumdb())
+    world.repo("e.vcs.test", "/r", repository(files))
+    store = place.new("store")
+    a = get("/%s/@v/%s.zip" % (PROVEN, VERSION), store, **more)
+    tap.eq(a.status, 200, "a public module from its repository, proven", a)
+    tap.eq(hash_zip(a.body) if a.body else "", hash_zip(fixture.ref("/%s/@v/%s.zip" % (PROVEN, VERSION))),
+           "has the h1 that its proxy's zip has")
+    audit = slurp(store + "/audit.log").decode() if os.path.exists(store + "/audit.log") else ""
+    tap.ok('"record"' in audit and "git https://e.vcs.test/r" in audit, "and the audit log says where from, and the proof", audit)
+    world.repo("e.vcs.test", "/r", repository(dict(files, **{"evil.go": b"package small7\n"})))
+    store = place.new("store")
+    a = get("/%s/@v/%s.zip" % (PROVEN, VERSION), store, **more)
+    tap.ok(a.status == 502 and "checksum mismatch" in a.text, "a tag that was moved: refused", a)
+    tap.ok(not [f for f in files_below(store) if f.endswith(".zip")], "and not kept", files_below(store))
+    serve("b.vcs.test/m")
+    a = get("/b.vcs.test/m/@v/v1.0.0.zip", **more)
+    tap.ok(a.status == 403 and "doesn't know it" in a.text, "what the database doesn't know: by [sumdb] policy", a)
+
+
+# ---- one fetch, however many ask ----
+
+def test_herd():
+    fresh()
+    serve("a.vcs.test/m", {"go.mod": "module a.vcs.test/m\n", "m.go": "package m\n" * 20000})
+    store = place.new("store")
+    pool = Pool(world.settings(store))
+    names = ["/a.vcs.test/m/@v/" + n for n in ("list", "v1.0.0.info", "v1.0.0.mod", "v1.0.0.zip")]
+    answers = pool.many(names * 8)
+    tap.eq(sorted({a.status for a in answers}), [200], "32 requests for four objects in two processes")
+    kinds = ["ls-remote" if "ls-remote" in c else "fetch" for c in world.remotes()]
+    tap.ok(kinds.count("fetch") == 1, "fetch the commit once", kinds)
+    tap.ok(kinds.count("ls-remote") <= 4, "and ask for its tags a few times at most", kinds)
+    before = len(world.remotes())
+    pool.many([n for n in names if not n.endswith("list")] * 4)
+    tap.eq(len(world.remotes()), before, "what is kept asks nobody")
+    pool.stop()
+
+
+# ---- without room, without a user's settings ----
+
+def test_no_room():
+    fresh()
+    serve("a.vcs.test/m")
+    store = place.new("store")
+    write(store, "a file, no directory\n")
+    a = get("/a.vcs.test/m/@v/v1.0.0.zip", store)
+    tap.eq(a.status, 200, "a store that can't be used fails no request", a)
+    left = [n for n in os.listdir("/tmp") if n.startswith("goproxy-vcs-")]
+    tap.eq(left, [], "and leaves nothing elsewhere")
+
+
+def run(*args, **more):
+    env = program_env(world.settings(**more))
+    p = subprocess.run([PROGRAM, *args], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, timeout=60)
+    return p.returncode, p.stdout.decode(), p.stderr.decode()
+
+
+def test_doctor():
+    fresh()
+    serve("a.vcs.test/m/v2", {"go.mod": "module a.vcs.test/m/v2\n", "m.go": "package m\n"}, ["v2.0.0", "v2.1.0"])
+    status, out, err = run("doctor", "a.vcs.test/m/v2")
+    tap.ok(status == 0 and "WRONG" not in out, "doctor: all is well", out + err)
+    for word in ("git version", "https://a.vcs.test/r/m/v2", "v2.1.0", "the root", "bytes"):
+        tap.ok(word in out, "doctor tells '%s'" % word, out)
+    status, out, err = run("doctor", "a.vcs.test/nothing")
+    tap.ok(status == 1 and "WRONG finding the repository" in out and "go-import" in out, "doctor: no page", out + err)
+    world.page("a.vcs.test", "/gone", "a.vcs.test/gone git https://a.vcs.test/r/gone")
+    status, out, err = run("doctor", "a.vcs.test/gone")
+    tap.ok(status == 1 and "WRONG reaching it" in out and "404" in out, "doctor: no repository", out + err)
+    world.page("a.vcs.test", "/inner", "a.vcs.test/inner git https://inner.vcs.test/r")
+    write(world.dir + "/hosts", "inner.vcs.test 10.0.0.1\n")
+    status, out, err = run("doctor", "a.vcs.test/inner")
+    tap.ok(status == 1 and "[direct] private_hosts" in out, "doctor: a private address", out + err)
+    world.repo("a.vcs.test", "/r/empty", Repo())
+    world.page("a.vcs.test", "/empty", "a.vcs.test/empty git https://a.vcs.test/r/empty")
+    status, out, err = run("doctor", "a.vcs.test/empty")
+    tap.ok(status == 1 and "no commits" in out, "doctor: an empty repository", out + err)
+    serve("a.vcs.test/other", {"go.mod": "module b.vcs.test/other\n", "m.go": "package m\n"})
+    status, out, err = run("doctor", "a.vcs.test/other")
+    tap.ok("says module b.vcs.test/other" in out and "replace" in out, "doctor: go.mod of another name", out + err)
+    status, out, err = run("doctor", "no module")
+    tap.ok(status == 1 and "WRONG its path" in out, "doctor: no module path", out + err)
+    status, out, err = run("doctor", "p.vcs.test/x", private_modules="p.vcs.test")
+    tap.ok(status == 1 and "lets nobody have it" in out, "doctor: private, and for nobody", out + err)
+
+
+tap.run(globals(), int(os.environ.get("JOBS", "2")))
