@@ -156,7 +156,7 @@ check-live: all build/fixture ## real modules, from `go env GOPROXY`, through ev
 
 check-direct: all build/fixture ## modules straight from git, held against the go command's direct mode
 	@httpd-examples/packages check
-	@GOPROXY_FCGI=$(PROGRAM) tests/t/run -j 1 -t 1800 tests/t/60-direct.t tests/t/61-direct-big.t
+	@BIG_ROUNDS=1 GOPROXY_FCGI=$(PROGRAM) tests/t/run -j 1 -t 1800 tests/t/60-direct.t tests/t/61-direct-big.t
 
 clean: ## remove what was built
 	rm -rf build
