@@ -442,23 +442,26 @@ int vcs_finish(struct vcs_process *p, struct err *err)
 {
 	bool had_failed = p->has_failed;
 	int status = reap(p);
+	struct str said, why;
 	int rc;
 
 	if (p->complaint_fd >= 0)
 		hear_complaint(p);
+	said = (struct str){ p->complaint, p->complaint_n };
+	why = reason(p);
 	if (!had_failed && WIFEXITED(status)) {
 		rc = WEXITSTATUS(status);
-		if (rc != 0 && str_find_str((struct str){ p->complaint, p->complaint_n }, str_of(strerror(EFBIG))) >= 0)
+		if (rc != 0 && str_find_str(said, str_of(strerror(EFBIG))) >= 0)
 			err_set(err, ERR_BAD_UPSTREAM, "git fetches more than [direct] repository_mb allows");
 		else if (rc != 0)
-			err_set(err, ERR_BAD_UPSTREAM, "git: %.*s", STR_ARG(reason(p)));
+			err_set(err, ERR_BAD_UPSTREAM, "git: %.*s", STR_ARG(why));
 	} else {
 		rc = -1;
 		if (!had_failed && p->has_failed)
 			give_up(p, ERR_TIMEOUT, "took too long", err);
 		else if (!had_failed)
 			err_set(err, ERR_BAD_UPSTREAM, "git was ended by signal %d: %.*s", WTERMSIG(status),
-				STR_ARG(reason(p)));
+				STR_ARG(why));
 	}
 	close(p->out_fd);
 	if (p->complaint_fd >= 0)
