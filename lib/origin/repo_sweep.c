@@ -84,19 +84,21 @@ static size_t list_copies(int dirfd, struct copy **copies)
 	if (fd < 0)
 		return 0;
 	while (n < REPOS_MAX && (entry = readdir(dir)) != NULL) {
-		char use[REPO_PATH_MAX];
+		char use[sizeof((*copies)->name) + 8];
+		struct copy *copy;
 		struct stat st;
 
-		if (strlen(entry->d_name) != 64)
+		if (strlen(entry->d_name) != sizeof(copy->name) - 1)
 			continue;
 		if (n == room) {
 			room = 2 * room + 64;
 			*copies = mem_realloc(*copies, room * sizeof(**copies));
 		}
-		snprintf(use, sizeof(use), "%s/use", entry->d_name);
-		snprintf((*copies)[n].name, sizeof((*copies)[n].name), "%s", entry->d_name);
-		(*copies)[n].used = fstatat(fd, use, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mtime : 0;
-		(*copies)[n].bytes = bytes_below(fd, entry->d_name, 0);
+		copy = &(*copies)[n];
+		memcpy(copy->name, entry->d_name, sizeof(copy->name));
+		snprintf(use, sizeof(use), "%s/use", copy->name);
+		copy->used = fstatat(fd, use, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mtime : 0;
+		copy->bytes = bytes_below(fd, copy->name, 0);
 		n++;
 	}
 	closedir(dir);

@@ -67,7 +67,7 @@ static void test_sweep(void **state)
 		struct store *store = store_open(dir);
 		struct repos *repos = repos_new(&config, store, NULL);
 		struct err err = { 0 };
-		char left[COPIES + 1] = "", path[256];
+		char left[COPIES + 1] = { 0 }, path[256];
 		int lock_fd = -1;
 
 		print_message("%s\n", cases[i].what);
@@ -85,7 +85,7 @@ static void test_sweep(void **state)
 		for (int k = 0; k < COPIES; k++) {
 			path_of(path, k, "");
 			if (faccessat(dirfd_, path, F_OK, 0) == 0)
-				snprintf(left + strlen(left), sizeof(left) - strlen(left), "%d", k);
+				left[strlen(left)] = (char)('0' + k);
 		}
 		assert_string_equal(left, cases[i].expected);
 		if (lock_fd >= 0)
