@@ -19,6 +19,9 @@ static int make_home(struct repos *repos, const struct repo_place *place, struct
 	char now[4096];
 	ssize_t n;
 
+	/* Nobody else's business: private repositories lie here, too. */
+	if (rc == 0 && fchmodat(place->dirfd, REPO_VCS_DIR, 0700, 0) != 0)
+		rc = err_errno(err, "cannot close '%s/" REPO_VCS_DIR "' to others", place->dir);
 	if (rc == 0)
 		rc = file_dir_make(place->dirfd, REPO_VCS_DIR "/home", err);
 	if (rc == 0) {

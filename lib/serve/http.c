@@ -4,6 +4,7 @@
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -192,7 +193,12 @@ struct http_request *http_read_fcgi(int fd, size_t whole_bytes, struct err *err)
 static ssize_t read_fcgx(struct http_request *r, void *bytes, size_t n, struct err *err)
 {
 	FCGX_Request *fcgx = r->body;
+	ptrdiff_t held = fcgx->in->stop - fcgx->in->rdNext;
 	int got;
+
+	/* It returns only with all that is asked for: no more than what is there, or the next byte. */
+	if ((ptrdiff_t)n > held)
+		n = held > 0 ? (size_t)held : 1;
 
 	/* What libfcgi holds already is read without asking the socket. */
 	if (r->must_drain)

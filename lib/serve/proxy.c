@@ -251,6 +251,8 @@ static void answer_authorizer(const struct proxy *proxy, struct want *want, cons
 
 	if (err.kind != ERR_NONE)
 		err.kind = ERR_FORBIDDEN;
+	else if (want->route.kind == ROUTE_HOME)
+		err_set(&err, ERR_FORBIDDEN, "a directory is no object: what lies in it is not to be listed");
 	else if (want->route.is_private)
 		access_check(proxy->access, want->request, want->route.module,
 			     want->route.is_upload ? ACCESS_WRITE : ACCESS_READ, &err);

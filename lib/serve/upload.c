@@ -184,8 +184,8 @@ void uploads_end(struct uploads *uploads)
 {
 	if (!uploads)
 		return;
+	work_free(uploads->passing); /* first: what has passed goes on to the others */
 	work_free(uploads->work);
-	work_free(uploads->passing);
 }
 
 void uploads_free(struct uploads *uploads)

@@ -36,7 +36,7 @@ void audit_end(int dirfd, struct json *line)
 	json_print(line, &buf);
 	json_free(line);
 	if (dirfd >= 0)
-		fd = file_open(dirfd, AUDIT_FILE, O_WRONLY | O_APPEND | O_CREAT, 0644, &err);
+		fd = file_open(dirfd, AUDIT_FILE, O_WRONLY | O_APPEND | O_CREAT, 0640, &err);
 	/* By one write(2): lines of several processes don't mix. */
 	if (fd < 0 || file_write_all(fd, buf_str(&buf), &err) != 0)
 		log_write(LOG_DEBUG, "no audit line, %s: %.*s", err.text, STR_ARG(buf_str(&buf)));

@@ -379,7 +379,7 @@ bool part_watch(struct store *store, struct part *part, struct part_record *reco
  * that shares the store may hold it while it downloads the same zip; since
  * both end in a rename of good bytes we wait a little, then go on.
  */
-static int go_lock(struct store *store, const char *zip_key)
+static int go_lock(struct store *store, const char *zip_key, bool *has_lock)
 {
 	char path[STORE_KEY_MAX];
 	struct err err = { 0 };
@@ -387,10 +387,11 @@ static int go_lock(struct store *store, const char *zip_key)
 
 	snprintf(path, sizeof(path), "%.*s.lock", (int)(strlen(zip_key) - 4), zip_key);
 	fd = file_open(store_dirfd(store), path, O_RDWR | O_CREAT, 0644, &err);
-	for (int i = 0; fd >= 0 && i < GO_LOCK_TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return fd;
-		usleep(GO_LOCK_INTERVAL_US);
+	*has_lock = false;
+	for (int i = 0; fd >= 0 && i < GO_LOCK_TRIES && !*has_lock; i++) {
+		*has_lock = flock(fd, LOCK_EX | LOCK_NB) == 0;
+		if (!*has_lock)
+			usleep(GO_LOCK_INTERVAL_US);
 	}
 	return fd;
 }
@@ -399,14 +400,23 @@ static int commit_zip(struct store *store, struct part *part, const char *key,
 		      struct str ziphash, struct err *err)
 {
 	char path[STORE_KEY_MAX];
-	int lock, rc;
+	bool has_lock;
+	int lock, rc = -1;
 
-	/* First, since it makes the directory that the lock lies in. */
-	snprintf(path, sizeof(path), "%shash", key);
-	if (store_put(store, path, ziphash, true, err) != 0)
+	snprintf(path, sizeof(path), "%.*s", (int)str_find_last(str_of(key), '/'), key);
+	if (file_dir_make(store_dirfd(store), path, err) != 0)
 		return -1;
-	lock = go_lock(store, key);
-	rc = file_rename(store_dirfd(store), part->name, key, err);
+	lock = go_lock(store, key, &has_lock);
+	/* An upload that was taken meanwhile stands: publish.c holds the same lock. */
+	if (store_key_is_private(key) &&
+	    (!has_lock || faccessat(store_dirfd(store), key, F_OK, AT_SYMLINK_NOFOLLOW) == 0)) {
+		err_set(err, ERR_IO, "'%s' is there already", key);
+	} else {
+		snprintf(path, sizeof(path), "%shash", key);
+		rc = store_put(store, path, ziphash, true, err);
+	}
+	if (rc == 0)
+		rc = file_rename(store_dirfd(store), part->name, key, err);
 	if (lock >= 0)
 		close(lock);
 	return rc;
@@ -431,6 +441,9 @@ static int commit_file(struct store *store, struct part *part, const char *key,
 		return err_set(err, ERR_IO, "'%s' isn't ours any more", part->name);
 	if (ziphash.n > 0)
 		return commit_zip(store, part, key, ziphash, err);
+	/* Beside an upload's zip its own go.mod stands: what is there isn't replaced. */
+	if (str_has_prefix(str_of(key), STR("private/download/")))
+		return file_link(store_dirfd(store), part->name, key, err);
 	return file_rename(store_dirfd(store), part->name, key, err);
 }
 

@@ -121,20 +121,21 @@ static int compare(struct version *v, struct err *err)
 {
 	struct str h1, gomod;
 	int rc = find_zip(v, &h1, err);
+	bool is_there;
 
 	if (rc == -1)
 		return -1;
+	/* Which other content it has is for those who may read it. */
 	if (rc == 0 && !str_is_equal(h1, str_of(v->h1)))
 		return err_set(err, ERR_CONFLICT,
-			       "it is there already, as %.*s, and a version never changes: this one is %s",
-			       STR_ARG(h1), v->h1);
-	if (rc == 0)
-		return 1;
+			       "it is there already with other content, and a version never changes: this one is %s",
+			       v->h1);
+	is_there = rc == 0;
 	rc = file_read_all(store_dirfd(v->store), key_of(v, "mod"), MOD_BODY_MAX, v->pool, &gomod, err);
 	if (rc == 0 && !str_is_equal(gomod, v->gomod))
 		return err_set(err, ERR_CONFLICT,
 			       "another go.mod of it is there already, and a version never changes");
-	return rc == -1 ? -1 : 0;
+	return rc == -1 ? -1 : is_there;
 }
 
 /* ---- putting it in place ---- */
@@ -200,12 +201,13 @@ static void audit(const struct version *v, const char *from)
 
 static int put(struct version *v, const struct publish *publish, time_t time, struct err *err)
 {
+	const char *mark = pool_printf(v->pool, "%s/uploaded", v->dir).p;
 	int there = compare(v, err);
 
-	if (there < 0 || (there == 0 && put_zip(v, publish, err) != 0) ||
-	    put_once(v, "mod", v->gomod, err) != 0 || put_once(v, "info", info_of(v, time), err) != 0 ||
-	    file_create(store_dirfd(v->store), "tmp", pool_printf(v->pool, "%s/uploaded", v->dir).p, STR(""),
-			err) != 0)
+	/* The mark first: from here on nobody fetches the rest of it from elsewhere. */
+	if (there < 0 || file_create(store_dirfd(v->store), "tmp", mark, STR(""), err) != 0 ||
+	    (there == 0 && put_zip(v, publish, err) != 0) || put_once(v, "mod", v->gomod, err) != 0 ||
+	    put_once(v, "info", info_of(v, time), err) != 0)
 		return -1;
 	store_list_add(v->store, key_of(v, "info"));
 	forget(v);

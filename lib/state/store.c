@@ -33,8 +33,12 @@ struct store {
 
 static int open_dirs(struct store *store, struct err *err)
 {
-	static const char *const parts[] = { "download", "mutable", "absent",
-					     "tmp" };
+	static const char *const parts[] = { "download", "mutable", "absent" };
+	/*
+	 * Whom the administrator puts into our group may look, for X-Accel-Redirect; parts of
+	 * private modules lie in tmp, too.
+	 */
+	static const char *const closed[] = { "private", "tmp" };
 
 	if (file_dir_make_all(store->dir, 0755, err) != 0)
 		return -1;
@@ -44,9 +48,9 @@ static int open_dirs(struct store *store, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (file_dir_make(store->dirfd, parts[i], err) != 0)
 			return -1;
-	/* Whom the administrator puts into our group may look, for X-Accel-Redirect. */
-	if (mkdirat(store->dirfd, "private", 0750) != 0 && errno != EEXIST)
-		return err_errno(err, "cannot make 'private'");
+	for (size_t i = 0; i < ARRAY_LEN(closed); i++)
+		if (mkdirat(store->dirfd, closed[i], 0750) != 0 && errno != EEXIST)
+			return err_errno(err, "cannot make '%s'", closed[i]);
 	return 0;
 }
 

@@ -288,7 +288,7 @@ def test_authorizer():
     for path, who, status in ((zip_path, {}, 401), (zip_path, user("alice"), 403), (zip_path, user("sam"), 200),
                               ("/corp.example/secret/none/@v/list", user("sam"), 200), (HELLO + "zip", {}, 200),
                               ("/corp.example/secret/s/../s/@v/list", user("sam"), 403), ("/x", user("sam"), 403),
-                              ("/sumdb/sum.fixture.test/latest", {}, 200)):
+                              ("/", user("sam"), 403), ("/sumdb/sum.fixture.test/latest", {}, 200)):
         # SCRIPT_NAME and PATH_INFO are another handler's there.
         base = {**request_env(path, script_name="/corp.example", path_info="/whatever", request_uri=path,
                               headers={"Range": "bytes=5-9", "If-None-Match": "*"}), **who}

@@ -117,6 +117,25 @@ def test_zip():
     tap.ok(status == 0 and "there already" in out, "the same files from a directory are the same version", out + err)
 
 
+def test_half():
+    """What a crash has left is mended, what is another's isn't taken for it."""
+    store = place.dir("publish-half")
+    root = tree("half", TREE)
+    status, out, err = publish(store, root)
+    base = "%s/private/download/%s/@v/" % (store, NAME)
+    for name in (VERSION + ".mod", VERSION + ".info", "list"):
+        os.unlink(base + name)
+    status, out, err = publish(store, root)
+    tap.ok(status == 0 and slurp(base + VERSION + ".mod") == TREE["go.mod"], "the same again puts what is missing", out + err)
+    os.unlink(base + VERSION + ".mod")
+    with open(base + VERSION + ".mod", "wb") as f:
+        f.write(b"module %s\nrequire evil.example/x v1.0.0\n" % NAME.encode())
+    status, out, err = publish(store, root)
+    tap.ok(status == 1 and "go.mod" in err, "another go.mod beside the same zip is refused", out + err)
+    modes = [oct(os.stat(store + "/" + d).st_mode & 0o7777) for d in ("private", "tmp")]
+    tap.eq(modes, ["0o750", "0o750"], "neither they nor their parts are for others")
+
+
 REFUSED = [
     ("not private", TREE, "example.com/tools@v1.0.0", "is not private"),
     ("no version", TREE, NAME, "MODULE@VERSION"),

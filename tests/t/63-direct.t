@@ -168,6 +168,7 @@ def test_herd():
     kinds = ["ls-remote" if "ls-remote" in c else "fetch" for c in world.remotes()]
     tap.ok(kinds.count("fetch") == 1, "fetch the commit once", kinds)
     tap.ok(kinds.count("ls-remote") <= 4, "and ask for its tags a few times at most", kinds)
+    tap.eq(oct(os.stat(store + "/vcs").st_mode & 0o777), "0o700", "the copy is nobody else's business")
     before = len(world.remotes())
     pool.many([n for n in names if not n.endswith("list")] * 4)
     tap.eq(len(world.remotes()), before, "what is kept asks nobody")

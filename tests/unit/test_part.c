@@ -87,6 +87,44 @@ static void test_one_holds_the_others_follow(void **state)
 	part_close(&follower);
 }
 
+#define PRIVATE_STEM "private/download/corp.example/m/@v/v1.0.0"
+
+/* An upload that came while a fetch was under way stands: its zip, its hash and its go.mod. */
+static void test_commit_replaces_no_upload(void **state)
+{
+	static const struct {
+		const char *key, *hash;
+		int rc;
+	} cases[] = { { PRIVATE_STEM ".zip", "h1:fetched", -1 }, { PRIVATE_STEM ".mod", "", 0 } };
+	struct place *place = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *key = cases[i].key;
+		struct pool *pool = pool_new();
+		struct str data, hash = STR("");
+		struct err err = { 0 };
+		struct part part;
+
+		assert_int_equal(part_begin(place->store, key, &part, &err), 0);
+		append(place->store, &part, "fetched");
+		assert_int_equal(store_put(place->store, key, STR("uploaded"), true, &err), 0);
+		if (*cases[i].hash)
+			assert_int_equal(store_put(place->store, PRIVATE_STEM ".ziphash", STR("h1:uploaded"), true, &err), 0);
+		assert_int_equal(part_commit(place->store, &part, key, 7, 1234567890, str_of(cases[i].hash), &err),
+				 cases[i].rc);
+		part_discard(place->store, &part);
+		part_close(&part);
+		assert_int_equal(file_read_all(store_dirfd(place->store), key, 100, pool, &data, &err), 0);
+		assert_true(str_is_equal(data, STR("uploaded")));
+		if (*cases[i].hash) {
+			assert_int_equal(file_read_all(store_dirfd(place->store), PRIVATE_STEM ".ziphash", 100, pool, &hash,
+						       &err), 0);
+			assert_true(str_is_equal(hash, STR("h1:uploaded")));
+		}
+		pool_free(pool);
+	}
+}
+
 static void test_commit_leaves_the_object_and_its_hash(void **state)
 {
 	struct place *place = *state;
@@ -262,6 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_one_holds_the_others_follow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_commit_leaves_the_object_and_its_hash, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_commit_replaces_no_upload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_follower_takes_over_from_the_dead, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_bytes_than_those_sent_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_a_crash_left_is_not_used, setup, teardown),
