@@ -21,7 +21,6 @@ struct job {
 	struct direct_call call;
 	struct pool *pool;
 	int64_t deadline_ms;
-	bool has_begun; /* bytes are out */
 	struct fetch_call fetch_call; /* where a page names a module proxy */
 };
 
@@ -49,8 +48,7 @@ void direct_free(struct direct *direct)
 
 bool direct_is_forced(const struct config *config, struct str module)
 {
-	return config_is_private(config, module) ||
-	       module_matches_patterns(str_of(config->direct.modules), module);
+	return remote_rules_of(config, module).has_credentials;
 }
 
 bool direct_is_usable(const struct direct *direct, struct err *err)
@@ -90,15 +88,9 @@ static void end_failed(struct job *job, const char *shown, const struct err *err
 	end(job, &answer);
 }
 
-static int begin_body(struct job *job, int64_t length_bytes, struct err *err)
-{
-	job->has_begun = true;
-	return job->call.on_start(job->call.arg, length_bytes, err);
-}
-
 static int send_body(struct job *job, struct str body, struct err *err)
 {
-	if (begin_body(job, (int64_t)body.n, err) != 0)
+	if (job->call.on_start(job->call.arg, (int64_t)body.n, err) != 0)
 		return -1;
 	return body.n == 0 ? 0 : job->call.on_bytes(job->call.arg, body, err);
 }
@@ -152,13 +144,6 @@ static int send_info(struct job *job, struct code *code, struct err *err)
 	return rc != 0 ? -1 : send_body(job, info_make(job->pool, &info), err);
 }
 
-static int zip_bytes(void *arg, struct str bytes, struct err *err)
-{
-	struct job *job = arg;
-
-	return job->call.on_bytes(job->call.arg, bytes, err);
-}
-
 static int send_files(struct job *job, struct code *code, struct err *err)
 {
 	struct str version = job->call.version, gomod;
@@ -167,9 +152,9 @@ static int send_files(struct job *job, struct code *code, struct err *err)
 	if (code_version(code, version, kept_hash(job), &rev, err) != 0)
 		return -1;
 	if (job->call.kind == DIRECT_ZIP) {
-		if (begin_body(job, -1, err) != 0)
+		if (job->call.on_start(job->call.arg, -1, err) != 0)
 			return -1;
-		return code_zip(code, &rev, version, zip_bytes, job, err);
+		return code_zip(code, &rev, version, job->call.on_bytes, job->call.arg, err);
 	}
 	return code_gomod(code, &rev, version, &gomod, err) != 0 ? -1 : send_body(job, gomod, err);
 }
@@ -178,12 +163,16 @@ static int send_files(struct job *job, struct code *code, struct err *err)
 
 static int on_proxy_start(void *arg, const struct fetch_answer *answer, struct err *err)
 {
-	return begin_body(arg, answer->length_bytes, err);
+	struct job *job = arg;
+
+	return job->call.on_start(job->call.arg, answer->length_bytes, err);
 }
 
 static int on_proxy_bytes(void *arg, struct str bytes, struct err *err)
 {
-	return zip_bytes(arg, bytes, err);
+	struct job *job = arg;
+
+	return job->call.on_bytes(job->call.arg, bytes, err);
 }
 
 static void on_proxy_done(void *arg, const struct fetch_answer *answer)
