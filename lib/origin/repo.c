@@ -247,12 +247,17 @@ int repo_where(struct repo *repo, struct str *text, struct err *err)
 
 /* ---- refs ---- */
 
-static bool is_hash(struct str text)
+bool repo_is_hex(struct str text)
 {
 	for (size_t i = 0; i < text.n; i++)
 		if (!((text.p[i] >= '0' && text.p[i] <= '9') || (text.p[i] >= 'a' && text.p[i] <= 'f')))
 			return false;
-	return text.n == 40 || text.n == 64;
+	return true;
+}
+
+bool repo_is_hash(struct str text)
+{
+	return (text.n == 40 || text.n == 64) && repo_is_hex(text);
 }
 
 /* A name as git check-ref-format(1) allows it, and of those that count. */
@@ -295,7 +300,7 @@ static void parse_refs(struct repo *repo, struct str text)
 		struct str name = str_skip(line, (size_t)(tab + 1));
 		bool is_peeled = str_has_suffix(name, STR("^{}"));
 
-		if (!is_hash(hash))
+		if (!repo_is_hash(hash))
 			continue;
 		if (is_peeled)
 			name.n -= 3;

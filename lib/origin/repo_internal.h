@@ -54,6 +54,10 @@ struct repo {
 	bool is_broken; /* git can't read what should be here */
 };
 
+/* Is it lowercase hex digits; and as many as the hash of a commit has, SHA-1 or SHA-256? */
+bool repo_is_hex(struct str text);
+bool repo_is_hash(struct str text);
+
 int repo_place_find(struct repos *repos, struct repo_place *place, struct err *err);
 void repo_place_end(struct repos *repos);
 

@@ -13,14 +13,6 @@
 #define NESTING_MAX	64
 #define TIME_MAX_S	253402300799 /* the end of 9999: no JSON of cmd/go's tells a later time */
 
-static bool is_hex(struct str text)
-{
-	for (size_t i = 0; i < text.n; i++)
-		if (!((text.p[i] >= '0' && text.p[i] <= '9') || (text.p[i] >= 'a' && text.p[i] <= 'f')))
-			return false;
-	return true;
-}
-
 int repo_commit(struct repo *repo, const char *git_dir, const char *name, struct str *hash, time_t *time,
 		struct err *err)
 {
@@ -301,7 +293,7 @@ static int look_up(struct repo *repo, struct str name, struct repo_rev *rev, str
 		ref = find_ref(repo, "refs/heads/", name);
 	if (!ref && str_is_equal(name, STR("HEAD")))
 		ref = find_ref(repo, "", name);
-	if (!ref && (!is_hex(name) || name.n < HASH_DIGITS_MIN || name.n > hash_n))
+	if (!ref && (!repo_is_hex(name) || name.n < HASH_DIGITS_MIN || name.n > hash_n))
 		return unknown(name, err);
 	if (!ref && find_by_hash(repo, name, &ref, err) != 0)
 		return -1;
@@ -340,7 +332,7 @@ int repo_stat(struct repo *repo, struct str name, struct repo_rev *rev, struct e
 bool repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev)
 {
 	*rev = (struct repo_rev){ 0 };
-	if (!is_hex(hash) || (hash.n != 40 && hash.n != 64) || !find_kept(repo, hash, rev))
+	if (!repo_is_hash(hash) || !find_kept(repo, hash, rev))
 		return false;
 	finish_rev(rev);
 	return true;
