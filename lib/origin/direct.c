@@ -21,6 +21,7 @@ struct job {
 	struct direct_call call;
 	struct pool *pool;
 	int64_t deadline_ms;
+	bool has_begun;		      /* bytes were given out */
 	struct fetch_call fetch_call; /* where a page names a module proxy */
 };
 
@@ -88,11 +89,26 @@ static void end_failed(struct job *job, const char *shown, const struct err *err
 	end(job, &answer);
 }
 
+static int begin(struct job *job, int64_t length_bytes, struct err *err)
+{
+	job->has_begun = true;
+	return job->call.on_start(job->call.arg, length_bytes, err);
+}
+
 static int send_body(struct job *job, struct str body, struct err *err)
 {
-	if (job->call.on_start(job->call.arg, (int64_t)body.n, err) != 0)
+	if (begin(job, (int64_t)body.n, err) != 0)
 		return -1;
 	return body.n == 0 ? 0 : job->call.on_bytes(job->call.arg, body, err);
+}
+
+static int send_bytes(void *arg, struct str bytes, struct err *err)
+{
+	struct job *job = arg;
+
+	if (!job->has_begun && begin(job, -1, err) != 0)
+		return -1;
+	return job->call.on_bytes(job->call.arg, bytes, err);
 }
 
 /* ---- what is asked for ---- */
@@ -151,11 +167,8 @@ static int send_files(struct job *job, struct code *code, struct err *err)
 
 	if (code_version(code, version, kept_hash(job), &rev, err) != 0)
 		return -1;
-	if (job->call.kind == DIRECT_ZIP) {
-		if (job->call.on_start(job->call.arg, -1, err) != 0)
-			return -1;
-		return code_zip(code, &rev, version, job->call.on_bytes, job->call.arg, err);
-	}
+	if (job->call.kind == DIRECT_ZIP)
+		return code_zip(code, &rev, version, send_bytes, job, err);
 	return code_gomod(code, &rev, version, &gomod, err) != 0 ? -1 : send_body(job, gomod, err);
 }
 
@@ -229,7 +242,8 @@ static void ask_proxy(struct job *job, const struct discovery *found)
 
 /* ---- running ---- */
 
-static int run_code(struct job *job, const struct discovery *found, struct err *err)
+/* *is_renewed: it failed by a broken copy, which is gone now. */
+static int run_code(struct job *job, const struct discovery *found, bool *is_renewed, struct err *err)
 {
 	bool is_immutable = job->call.kind == DIRECT_MOD || job->call.kind == DIRECT_ZIP;
 	bool is_fixed = is_immutable || (job->call.kind == DIRECT_INFO && version_is_canonical(job->call.version));
@@ -239,6 +253,7 @@ static int run_code(struct job *job, const struct discovery *found, struct err *
 	struct code code;
 	int rc;
 
+	*is_renewed = false;
 	if (!repo)
 		return -1;
 	rc = code_open(&code, job->pool, repo, job->call.module, found, err);
@@ -246,8 +261,7 @@ static int run_code(struct job *job, const struct discovery *found, struct err *
 		rc = job->call.kind == DIRECT_LIST	 ? send_list(job, &code, err)
 		     : is_immutable			 ? send_files(job, &code, err)
 							 : send_info(job, &code, err);
-	if (rc != 0)
-		repo_forget_broken(repo);
+	*is_renewed = rc != 0 && repo_forget_broken(repo);
 	repo_close(repo);
 	return rc;
 }
@@ -260,6 +274,8 @@ static void run(void *arg)
 	struct direct_answer answer = { .status = 200 };
 	struct err err = { 0 };
 	int age_s = direct->config->cache.list_ttl_s;
+	bool is_renewed;
+	int rc;
 
 	if (!direct_is_usable(direct, &err) ||
 	    discovery_find(direct->repos, direct->config, direct->store, job->pool, job->call.module, age_s,
@@ -272,7 +288,12 @@ static void run(void *arg)
 		return;
 	}
 	answer.shown = pool_printf(job->pool, "git %s", found.url).p;
-	if (run_code(job, &found, &err) != 0)
+	rc = run_code(job, &found, &is_renewed, &err);
+	if (is_renewed && !job->has_begun) {
+		err = (struct err){ 0 };
+		rc = run_code(job, &found, &is_renewed, &err);
+	}
+	if (rc != 0)
 		end_failed(job, answer.shown, &err);
 	else
 		end(job, &answer);

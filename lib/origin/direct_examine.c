@@ -127,6 +127,8 @@ static bool examine(struct examination *e)
 	if (!repo)
 		return fail(e, "room for it in the store", &err);
 	is_good = examine_repo(e, repo, &found);
+	if (!is_good)
+		repo_forget_broken(repo);
 	repo_close(repo);
 	return is_good;
 }

@@ -172,7 +172,7 @@ static int write_zip(struct zipping *z, struct modzip_writer *writer, struct err
 	/* Behind the last entry comes padding; git has to get rid of it to end well. */
 	while (rc == 0 && (n = vcs_read(source.process, &rest, err)) != 0)
 		rc = n < 0 ? -1 : 0;
-	status = vcs_finish(source.process, rc == 0 ? err : &late);
+	status = repo_archive_finish(z->code->repo, source.process, rc == 0 ? err : &late);
 	if (rc != 0 || status != 0)
 		return -1;
 	if (z->n > z->listed_n && z->files[z->listed_n].is_kept &&

@@ -96,26 +96,13 @@ static int open_file(struct repo *repo, const char *name, struct err *err)
 	return file_open(repo->place.dirfd, path, O_RDWR | O_CREAT, 0644, err);
 }
 
-int repo_lock(struct repo *repo, struct err *err)
-{
-	int fd = open_file(repo, "lock", err);
-
-	if (fd == FILE_ABSENT)
-		return err_set(err, ERR_IO, "the copy of %s is gone", repo->url);
-	if (fd >= 0 && lock(repo, fd, LOCK_EX, err) != 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-/* Is it still the file that the name leads to, or was it swept before we had the lock? */
-static bool is_current(struct repo *repo, int fd)
+/* Is it still the copy that the name leads to, or was it removed meanwhile? */
+static bool is_current(struct repo *repo)
 {
 	struct stat mine, theirs;
 	struct err err = { 0 };
 	int again = open_file(repo, "use", &err);
-	bool is_same = again >= 0 && fstat(fd, &mine) == 0 && fstat(again, &theirs) == 0 &&
+	bool is_same = again >= 0 && fstat(repo->use_fd, &mine) == 0 && fstat(again, &theirs) == 0 &&
 		       mine.st_ino == theirs.st_ino && mine.st_dev == theirs.st_dev;
 
 	if (again >= 0)
@@ -133,7 +120,7 @@ static int begin_use(struct repo *repo, struct err *err)
 		repo->use_fd = open_file(repo, "use", err);
 		if (repo->use_fd < 0)
 			continue;
-		if (lock(repo, repo->use_fd, LOCK_SH, err) == 0 && is_current(repo, repo->use_fd)) {
+		if (lock(repo, repo->use_fd, LOCK_SH, err) == 0 && is_current(repo)) {
 			futimens(repo->use_fd, NULL);
 			return 0;
 		}
@@ -141,6 +128,24 @@ static int begin_use(struct repo *repo, struct err *err)
 		repo->use_fd = -1;
 	}
 	return err_set(err, ERR_IO, "cannot use '%s'", repo->path);
+}
+
+int repo_lock(struct repo *repo, struct err *err)
+{
+	int fd = open_file(repo, "lock", err);
+
+	if (fd == -1)
+		return -1;
+	if (fd >= 0 && lock(repo, fd, LOCK_EX, err) != 0) {
+		close(fd);
+		return -1;
+	}
+	if (fd >= 0 && is_current(repo))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	repo->is_gone = true;
+	return err_set(err, ERR_IO, "the copy of %s was removed", repo->url);
 }
 
 /* ---- opening ---- */
@@ -220,6 +225,16 @@ int repo_git(struct repo *repo, const char *git_dir, const struct vcs_remote *re
 	};
 
 	return vcs_output(repo->repos->vcs, &command, repo->pool, output, err);
+}
+
+int repo_git_here(struct repo *repo, const char *git_dir, const char *const *args, size_t output_max,
+		  struct str *output, struct err *err)
+{
+	int rc = repo_git(repo, git_dir, NULL, -1, args, output_max, output, err);
+
+	if (rc > 0)
+		repo->is_broken = true;
+	return rc;
 }
 
 int repo_reach(struct repo *repo, struct err *err)

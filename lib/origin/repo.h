@@ -10,6 +10,9 @@
  *   vcs/HASH/lock     held by who fetches, and by the git that he started
  *   vcs/HASH/use      held shared by users, alone by who sweeps; its mtime: last use
  *
+ * A copy is removed as a whole, by one rename. Who sweeps takes none that is in use;
+ * who finds one broken does, and the others find out by the file use: repo_forget_broken().
+ *
  * The rules are those of cmd/go's codehost/git.go: which names stand for which
  * commit, and that no commit counts that no branch or tag leads to. All that a
  * repo gives out lives in its pool. A repo is one thread's, and one job's.
@@ -92,12 +95,16 @@ int repo_descends(struct repo *repo, struct str hash, struct str ancestor, bool 
 int repo_list_files(struct repo *repo, struct str hash, const char *dir, struct str *listing,
 		    struct err *err);
 
-/* The same with their bytes, as git archive makes a tar of them: see vcs_read(). */
+/* The same with their bytes, as git archive makes a tar of them: see vcs_read(), vcs_finish(). */
 struct vcs_process *repo_archive(struct repo *repo, struct str hash, const char *dir,
 				 struct err *err);
+int repo_archive_finish(struct repo *repo, struct vcs_process *process, struct err *err);
 
-/* If git couldn't read what should be here: forget it, so that the next one fetches anew. */
-void repo_forget_broken(struct repo *repo);
+/*
+ * After a failure: if it was because git couldn't read what should be here, remove the
+ * copy, unless another was quicker. True if it has gone: opened anew, it begins empty.
+ */
+bool repo_forget_broken(struct repo *repo);
 
 /* Remove what wasn't used for keep_days, and the oldest of what is over the quota. */
 void repos_sweep(struct repos *repos);

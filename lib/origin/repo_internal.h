@@ -52,6 +52,7 @@ struct repo {
 	bool are_refs_new; /* of this job, not kept ones */
 	bool has_graph;
 	bool is_broken; /* git can't read what should be here */
+	bool is_gone;	/* another has removed the copy, which was broken */
 };
 
 /* Is it lowercase hex digits; and as many as the hash of a commit has, SHA-1 or SHA-256? */
@@ -67,16 +68,23 @@ const char *repo_home(struct repo *repo);
 int repo_git(struct repo *repo, const char *git_dir, const struct vcs_remote *remote, int lock_fd,
 	     const char *const *args, size_t output_max, struct str *output, struct err *err);
 
+/* The same of what must be here, without a network: if git complains, the copy is broken. */
+int repo_git_here(struct repo *repo, const char *git_dir, const char *const *args, size_t output_max,
+		  struct str *output, struct err *err);
+
 /* Find out where it is. */
 int repo_reach(struct repo *repo, struct err *err);
 
 /* Ask for the refs anew, whatever is kept. */
 int repo_refs_reload(struct repo *repo, struct err *err);
 
-/* Wait for the fetch lock. Returns its descriptor, or -1. */
+/* Wait for the fetch lock. Returns its descriptor, or -1; is_gone is set if there is no copy to lock. */
 int repo_lock(struct repo *repo, struct err *err);
 
-/* Make a bare repository at dir, if there is none. */
+/*
+ * Make a bare repository at dir, if there is none: under the fetch lock. What is at
+ * dir is always a whole one, for those who read without it.
+ */
 int repo_init(struct repo *repo, const char *dir, const char *name, struct err *err);
 
 /* "HASH TIME" of a name in one of the two. Returns 0, FILE_ABSENT, or -1 with *err set. */

@@ -17,10 +17,8 @@ static int tell_absent(struct repo *repo, struct str hash, const char *path, con
 	const char *args[] = { "ls-tree", "-z", "--full-tree", pool_cstr(repo->pool, hash), "--", path, NULL };
 	struct str entry = { 0 };
 
-	if (repo_git(repo, repo->main, NULL, -1, args, 65536, &entry, err) != 0) {
-		repo->is_broken = err->kind == ERR_BAD_UPSTREAM;
+	if (repo_git_here(repo, repo->main, args, 65536, &entry, err) != 0)
 		return err_wrap(err, "looking for %s in %.*s", path, STR_ARG(hash));
-	}
 	if (str_find_str(entry, STR(" blob ")) < 0)
 		return FILE_ABSENT;
 	*err = *why;
@@ -52,7 +50,7 @@ int repo_merged_tags(struct repo *repo, struct str hash, struct str **tags, size
 
 	if (repo_need_graph(repo, err) != 0)
 		return -1;
-	if (repo_git(repo, repo->graph, NULL, -1, args, NAMES_BYTES_MAX, &text, err) != 0)
+	if (repo_git_here(repo, repo->graph, args, NAMES_BYTES_MAX, &text, err) != 0)
 		return err_wrap(err, "looking for the tags before %.*s", STR_ARG(hash));
 	for (size_t i = 0; i < text.n; i++)
 		lines += text.p[i] == '\n';
@@ -74,7 +72,11 @@ int repo_descends(struct repo *repo, struct str hash, struct str ancestor, bool 
 		return -1;
 	rc = repo_git(repo, repo->graph, NULL, -1, args, 4096, NULL, err);
 	*is_it = rc == 0;
-	return rc == 0 || rc == 1 ? 0 : -1;
+	if (rc == 0 || rc == 1)
+		return 0;
+	if (rc > 1)
+		repo->is_broken = true;
+	return -1;
 }
 
 int repo_list_files(struct repo *repo, struct str hash, const char *dir, struct str *listing, struct err *err)
@@ -84,10 +86,8 @@ int repo_list_files(struct repo *repo, struct str hash, const char *dir, struct 
 
 	if (*dir)
 		args[7] = pool_printf(repo->pool, "%s/", dir).p;
-	if (repo_git(repo, repo->main, NULL, -1, args, LISTING_BYTES_MAX, listing, err) != 0) {
-		repo->is_broken = err->kind == ERR_BAD_UPSTREAM;
+	if (repo_git_here(repo, repo->main, args, LISTING_BYTES_MAX, listing, err) != 0)
 		return err_wrap(err, "listing the files of %.*s", STR_ARG(hash));
-	}
 	return 0;
 }
 
@@ -108,4 +108,13 @@ struct vcs_process *repo_archive(struct repo *repo, struct str hash, const char 
 	if (*dir)
 		args[4] = dir;
 	return vcs_start(repo->repos->vcs, &command, err);
+}
+
+int repo_archive_finish(struct repo *repo, struct vcs_process *process, struct err *err)
+{
+	int status = vcs_finish(process, err);
+
+	if (status > 0)
+		repo->is_broken = true;
+	return status;
 }

@@ -11,6 +11,7 @@
 #define HASH_DIGITS_MIN 7 /* fewer don't name a commit: minHashDigits of cmd/go */
 #define SHORT_DIGITS	12
 #define NESTING_MAX	64
+#define FSCK_BYTES_MAX	(1 << 20)
 #define TIME_MAX_S	253402300799 /* the end of 9999: no JSON of cmd/go's tells a later time */
 
 int repo_commit(struct repo *repo, const char *git_dir, const char *name, struct str *hash, time_t *time,
@@ -26,12 +27,14 @@ int repo_commit(struct repo *repo, const char *git_dir, const char *name, struct
 	if (access(git_dir, F_OK) != 0)
 		return FILE_ABSENT;
 	rc = repo_git(repo, git_dir, NULL, -1, args, 4096, &text, err);
-	if (rc > 0 && (strstr(err->text, "bad revision") || strstr(err->text, "bad object")))
+	/* No such ref, or no such hash. A ref to nothing is broken. */
+	if (rc > 0 && (strstr(err->text, "bad revision") ||
+		       (strstr(err->text, "bad object") && !str_has_prefix(str_of(name), STR("refs/")))))
 		return FILE_ABSENT;
-	if (rc != 0) {
-		repo->is_broken = err->kind == ERR_BAD_UPSTREAM;
+	if (rc > 0)
+		repo->is_broken = true;
+	if (rc != 0)
 		return -1;
-	}
 	if (!str_cut(&text, '\n', &line) || !str_cut(&text, ' ', &field) ||
 	    !str_to_u64(str_trim(text), &seconds) || seconds > TIME_MAX_S)
 		return FILE_ABSENT;
@@ -82,22 +85,27 @@ int repo_init(struct repo *repo, const char *dir, const char *name, struct err *
 {
 	bool is_sha256 = repo->refs_n > 0 && repo->refs[0].hash.n == 64;
 	const char *args[] = { "init", "-q", "--bare", "--template=",
-			       is_sha256 ? "--object-format=sha256" : "--object-format=sha1", dir, NULL };
+			       is_sha256 ? "--object-format=sha256" : "--object-format=sha1",
+			       pool_printf(repo->pool, "%s.half", dir).p, NULL };
 	int dirfd = repo->place.dirfd;
 	struct err ignored = { 0 };
 	const char *path = pool_printf(repo->pool, "%s/%s", repo->path, name).p;
-	const char *attributes = pool_printf(repo->pool, "%s/info/attributes", path).p;
+	const char *half = pool_printf(repo->pool, "%s.half", path).p;
+	const char *attributes = pool_printf(repo->pool, "%s/info/attributes", half).p;
 
 	if (is_whole(repo, dir)) {
 		tidy(dirfd, path, false, 0);
 		return 0;
 	}
-	file_remove_tree(dirfd, path, &ignored); /* what there is of it */
+	/* What a crash has left of them. */
+	file_remove_tree(dirfd, path, &ignored);
+	file_remove_tree(dirfd, half, &ignored);
 	if (repo_git(repo, NULL, NULL, -1, args, 4096, NULL, err) != 0)
 		return err_wrap(err, "cannot make '%s'", dir);
-	/* Last, and so the sign of a whole one: archives are made without these two, as cmd/go makes them. */
-	return file_create(dirfd, "tmp", attributes,
-			   STR("* -export-subst -export-ignore\n"), err);
+	/* Archives are made without these two attributes, as cmd/go makes them. */
+	if (file_create(dirfd, "tmp", attributes, STR("* -export-subst -export-ignore\n"), err) != 0)
+		return -1;
+	return file_rename(dirfd, half, path, err);
 }
 
 static const char *place_of(struct repo *repo, struct str hash)
@@ -106,12 +114,20 @@ static const char *place_of(struct repo *repo, struct str hash)
 }
 
 /* A commit is here if its ref is: that is made when all of its files are. */
-static bool find_kept(struct repo *repo, struct str hash, struct repo_rev *rev)
+static int find_kept(struct repo *repo, struct str hash, struct repo_rev *rev, struct err *err)
 {
-	struct err err = { 0 }; /* then it is fetched, which says why it can't */
+	int rc = repo_commit(repo, repo->main, place_of(repo, hash), &rev->hash, &rev->time, err);
 
-	return repo_commit(repo, repo->main, place_of(repo, hash), &rev->hash, &rev->time, &err) == 0 &&
-	       str_is_equal(rev->hash, hash);
+	return rc == 0 && !str_is_equal(rev->hash, hash) ? FILE_ABSENT : rc;
+}
+
+/* After a fetch that failed: a copy that a crash has cut may be why. Then git fails for ever. */
+static void look_for_damage(struct repo *repo)
+{
+	const char *args[] = { "fsck", "--connectivity-only", "--no-dangling", "--no-progress", NULL };
+	struct err ignored = { 0 };
+
+	repo_git_here(repo, repo->main, args, FSCK_BYTES_MAX, NULL, &ignored);
 }
 
 /* Fetch what source, a ref's name or a hash, stands for now. */
@@ -131,15 +147,16 @@ static int fetch(struct repo *repo, struct str source, struct str hash, struct e
 	if (lock_fd < 0)
 		return -1;
 	rc = repo_init(repo, repo->main, "main", err);
-	if (rc == 0 && find_kept(repo, hash, &kept)) {
-		close(lock_fd); /* who had the lock before us has brought it */
-		return 0;
-	}
-	/* It leads elsewhere, or was cut by a crash: then git wouldn't write it anew. */
-	file_remove(repo->place.dirfd,
-		    pool_printf(repo->pool, "%s/main/%s", repo->path, place_of(repo, hash)).p, &ignored);
 	if (rc == 0)
+		rc = find_kept(repo, hash, &kept, err); /* who had the lock before us may have brought it */
+	if (rc == FILE_ABSENT) {
+		/* It leads elsewhere, or was cut by a crash: then git wouldn't write it anew. */
+		file_remove(repo->place.dirfd,
+			    pool_printf(repo->pool, "%s/main/%s", repo->path, place_of(repo, hash)).p, &ignored);
 		rc = repo_git(repo, repo->main, &repo->remote.vcs, lock_fd, args, 65536, NULL, err);
+		if (rc > 0)
+			look_for_damage(repo);
+	}
 	close(lock_fd);
 	return rc == 0 ? 0 : err_wrap(err, "%s", repo->url);
 }
@@ -153,20 +170,19 @@ static int unknown(struct str name, struct err *err)
 static int bring(struct repo *repo, struct str ref, struct str hash, struct repo_rev *rev, struct err *err)
 {
 	struct err by_ref = { 0 };
-	int rc;
+	int rc = find_kept(repo, hash, rev, err);
 
-	if (find_kept(repo, hash, rev))
-		return 0;
+	if (rc != FILE_ABSENT)
+		return rc;
 	/* By its name first: not every server gives out commits by their hash. */
-	if (ref.n > 0 && fetch(repo, ref, hash, &by_ref) == 0 && find_kept(repo, hash, rev))
-		return 0;
+	if (ref.n > 0 && fetch(repo, ref, hash, &by_ref) == 0 &&
+	    (rc = find_kept(repo, hash, rev, err)) != FILE_ABSENT)
+		return rc;
 	/* It has moved on since, or it is no branch's and no tag's end. */
-	if (fetch(repo, hash, hash, err) != 0)
+	if (repo->is_broken || fetch(repo, hash, hash, err) != 0)
 		return by_ref.kind != ERR_NONE ? (*err = by_ref, -1) : -1;
-	rc = repo_commit(repo, repo->main, place_of(repo, hash), &rev->hash, &rev->time, err);
-	if (rc == 0 && str_is_equal(rev->hash, hash))
-		return 0;
-	return rc == -1 ? -1 : unknown(hash, err);
+	rc = find_kept(repo, hash, rev, err);
+	return rc == FILE_ABSENT ? unknown(hash, err) : rc;
 }
 
 /* ---- ancestors ---- */
@@ -268,6 +284,7 @@ static int find_by_hash(struct repo *repo, struct str prefix, const struct repo_
 /* A commit that nothing ends at: it counts if a branch or a tag leads to it. */
 static int find_in_history(struct repo *repo, struct str name, struct repo_rev *rev, struct err *err)
 {
+	const char *tips[] = { "rev-list", "--max-count=1", "--all", NULL };
 	struct str hash;
 	time_t time;
 	int rc;
@@ -276,6 +293,9 @@ static int find_in_history(struct repo *repo, struct str name, struct repo_rev *
 		return -1;
 	rc = repo_commit(repo, repo->graph, pool_cstr(repo->pool, name), &hash, &time, err);
 	if (rc == -1)
+		return -1;
+	/* Nothing is there in a graph that can't be read, either. */
+	if (rc == FILE_ABSENT && repo_git_here(repo, repo->graph, tips, 4096, NULL, err) != 0)
 		return -1;
 	if (rc != 0 || !str_has_prefix(hash, name))
 		return unknown(name, err);
@@ -319,7 +339,7 @@ int repo_stat(struct repo *repo, struct str name, struct repo_rev *rev, struct e
 		return -1;
 	if (look_up(repo, name, rev, err) != 0) {
 		/* What was kept may be too old to know it. */
-		if (repo->are_refs_new || repo_refs_reload(repo, err) != 0)
+		if (repo->is_broken || repo->are_refs_new || repo_refs_reload(repo, err) != 0)
 			return -1;
 		*rev = (struct repo_rev){ 0 };
 		if (look_up(repo, name, rev, err) != 0)
@@ -331,8 +351,10 @@ int repo_stat(struct repo *repo, struct str name, struct repo_rev *rev, struct e
 
 bool repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev)
 {
+	struct err err = { 0 }; /* then it is looked up, which says why it can't */
+
 	*rev = (struct repo_rev){ 0 };
-	if (!repo_is_hash(hash) || !find_kept(repo, hash, rev))
+	if (!repo_is_hash(hash) || find_kept(repo, hash, rev, &err) != 0)
 		return false;
 	finish_rev(rev);
 	return true;

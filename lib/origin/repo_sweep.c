@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,23 +47,36 @@ static int64_t bytes_below(int dirfd, const char *path, int nesting)
 }
 
 /* Out of the way by one rename, so that no half of it is ever seen; then at leisure. */
+static bool move_away(int dirfd, const char *path)
+{
+	static atomic_uint serial;
+	char away[REPO_PATH_MAX];
+	struct err err = { 0 };
+
+	snprintf(away, sizeof(away), "tmp/vcs-%d-%u", (int)getpid(), atomic_fetch_add(&serial, 1));
+	if (file_rename(dirfd, path, away, &err) != 0) {
+		log_write(LOG_WARN, "cannot remove the copy of a repository: %s", err.text);
+		return false;
+	}
+	if (file_remove_tree(dirfd, away, &err) != 0)
+		log_write(LOG_WARN, "cannot remove what was a copy of a repository: %s", err.text);
+	return true;
+}
+
 static bool remove_copy(int dirfd, const struct copy *copy)
 {
-	char path[REPO_PATH_MAX], use[REPO_PATH_MAX + 8], away[REPO_PATH_MAX];
+	char path[REPO_PATH_MAX], use[REPO_PATH_MAX + 8];
 	struct err err = { 0 };
-	bool is_free;
+	bool is_gone;
 	int fd;
 
 	snprintf(path, sizeof(path), REPO_VCS_DIR "/%s", copy->name);
 	snprintf(use, sizeof(use), "%s/use", path);
-	snprintf(away, sizeof(away), "tmp/vcs-%s-%d", copy->name, (int)getpid());
 	fd = file_open(dirfd, use, O_RDWR | O_CREAT, 0644, &err);
-	is_free = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
-	if (is_free && (file_rename(dirfd, path, away, &err) != 0 || file_remove_tree(dirfd, away, &err) != 0))
-		log_write(LOG_WARN, "cannot remove the copy of a repository: %s", err.text);
+	is_gone = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && move_away(dirfd, path);
 	if (fd >= 0)
 		close(fd);
-	return is_free;
+	return is_gone;
 }
 
 static int by_use(const void *a, const void *b)
@@ -158,17 +172,15 @@ void repos_sweep(struct repos *repos)
 		sweep(repos->config, spare_fd);
 }
 
-void repo_forget_broken(struct repo *repo)
+bool repo_forget_broken(struct repo *repo)
 {
-	int dirfd = repo->place.dirfd;
-	const char *names[] = { "main", "graph", "refs" };
 	struct err err = { 0 };
 	int lock_fd = repo->is_broken ? repo_lock(repo, &err) : -1;
 
-	if (lock_fd < 0)
-		return;
-	log_write(LOG_WARN, "the copy of %s is broken: it is made anew", repo->url);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		file_remove_tree(dirfd, pool_printf(repo->pool, "%s/%s", repo->path, names[i]).p, &err);
-	close(lock_fd);
+	if (lock_fd >= 0) {
+		log_write(LOG_WARN, "the copy of %s is broken: it is made anew", repo->url);
+		repo->is_gone = move_away(repo->place.dirfd, repo->path);
+		close(lock_fd);
+	}
+	return repo->is_gone;
 }

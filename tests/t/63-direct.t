@@ -8,9 +8,11 @@ sys.dont_write_bytecode = True
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
+import time
 import zipfile
 from harness import PROGRAM, Fixture, Pool, files_below, hash_zip, place, program_env, slurp, tap, test_sumdb
 from vcsevil import Repo, World, write
@@ -173,6 +175,104 @@ def test_herd():
     pool.many([n for n in names if not n.endswith("list")] * 4)
     tap.eq(len(world.remotes()), before, "what is kept asks nobody")
     pool.stop()
+
+
+# ---- one copy of a repository, for all ----
+
+SLOW_GIT = """#!/bin/sh
+case "$1" in
+init) for dir; do :; done; mkdir -p "$dir"; sleep 0.6 ;;
+cat-file) sleep %s ;;
+esac
+exec %s "$@"
+"""
+
+
+def together(calls, pause_s=0.0):
+    """The answers to (path, store, settings), the next asked a little later than the one before."""
+    ask, answers = world.get, [None] * len(calls)
+
+    def one(i):
+        answers[i] = ask(calls[i][0], calls[i][1], **calls[i][2])
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(len(calls))]
+    for thread in threads:
+        thread.start()
+        time.sleep(pause_s)
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_copy_in_the_making():
+    """A copy that is being made is no broken one: it isn't taken from under who reads it."""
+    fresh()
+    repo = serve("a.vcs.test/m")
+    slow = dict(direct_git=write(place.new("git"), SLOW_GIT % ("1.2", world.git), 0o755))
+    hash_ = repo.git("rev-parse", "main")
+    store = place.new("store")
+    a, b = together([("/a.vcs.test/m/@v/v1.0.0.mod", store, slow),
+                     ("/a.vcs.test/m/@v/v1.0.1-0.20200913122640-%s.info" % hash_[:12], store, {})], 0.3)
+    tap.ok(b.status == 404 and "already canonical" in b.text, "a copy in the making: it isn't in the way of a 404", b)
+    tap.eq((a.status, a.text), (200, "module a.vcs.test/m\n"), "nor does that remove it", a)
+
+
+def damage(store, how, below="main"):
+    """To all packs and objects of the copies."""
+    for top, _, names in os.walk(store + "/vcs"):
+        for name in names if below and re.search("/%s/objects/" % below, top) else []:
+            data = slurp(top + "/" + name)
+            os.chmod(top + "/" + name, 0o644)
+            write(top + "/" + name, how(data))
+    shutil.rmtree(store + "/download", ignore_errors=True)
+
+
+def emptied(data):
+    return b""
+
+
+def changed(data):
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+def grow(repo):
+    """One commit more; its time and hash as in pseudo-versions."""
+    who = ("-c", "user.name=T", "-c", "user.email=t@vcs.test")
+    hash_ = repo.git(*who, "commit-tree", "main^{tree}", "-p", "main", "-m", "m")
+    repo.git("update-ref", "refs/heads/main", hash_)
+    seconds = int(repo.git("log", "-1", "--format=%ct", hash_))
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(seconds)) + "-" + hash_[:12]
+
+
+def test_broken_copy():
+    """One that is broken is made anew, and whoever is at it has the new one."""
+    fresh()
+    repo = serve("a.vcs.test/m")
+    store = place.new("store")
+    slow = dict(direct_git=write(place.new("git"), SLOW_GIT % ("0.5", world.git), 0o755))
+    names = ["/a.vcs.test/m/@v/v1.0.0." + n for n in ("mod", "info", "zip")]
+    get(names[0], store)
+    for how in (emptied, changed):
+        for name in names:
+            damage(store, how)
+            a = get(name, store)
+            tap.eq(a.status, 200, "a copy with %s objects, asked for %s" % (how.__name__, name[-4:]), a)
+    damage(store, emptied)
+    for a in together([(name, store, slow) for name in names * 3], 0.1):
+        tap.eq(a.status, 200, "asked by several at a time", a)
+    between = [grow(repo), grow(repo)]
+    grow(repo)
+    repo.git("tag", "v1.1.0", "main")
+    damage(store, emptied)
+    a = get("/a.vcs.test/m/@v/v1.1.0.info", store, cache_list_ttl_s=0)
+    tap.eq(a.status, 200, "a version that came after the damage", a)
+    for what, below in (("no graph", ""), ("an emptied graph", "graph"), ("all emptied", "(main|graph)")):
+        damage(store, emptied, below)
+        for name in between:
+            a = get("/a.vcs.test/m/@v/v1.0.1-0.%s.info" % name, store)
+            tap.eq(a.status, 200, "a commit between tags, with " + what, a)
+        between.reverse()
+    copies = [d for d in os.listdir(store + "/vcs") if len(d) == 64]
+    tap.eq((len(copies), os.listdir(store + "/tmp")), (1, []), "and nothing is left of the broken ones")
 
 
 # ---- without room, without a user's settings ----
