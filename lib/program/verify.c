@@ -87,7 +87,8 @@ void verify_say(struct verify *v, const char *verdict, const char *key, const ch
 void verify_count(struct verify *v, int64_t *counter, int64_t bytes)
 {
 	pthread_mutex_lock(&v->mutex);
-	++*counter;
+	if (counter)
+		++*counter;
 	v->files++;
 	v->bytes += bytes;
 	show_progress(v);
@@ -104,10 +105,19 @@ void verify_note_unproven(struct verify *v, const char *key, int64_t bytes, cons
 
 void verify_note_wrong(struct verify *v, const char *key, int64_t bytes, const char *why)
 {
-	verify_count(v, &v->wrong, bytes);
+	verify_count(v, NULL, bytes);
 	store_quarantine(v->rooms.store, key, why);
+}
+
+static void hear_quarantined(void *arg, const char *key, const char *why)
+{
+	struct verify *v = arg;
+
 	pthread_mutex_lock(&v->mutex);
+	v->wrong++;
 	verify_say(v, "wrong", key, why);
+	if (str_has_prefix(str_of(key), STR("download/sumdb/")) && v->repairs_n < VERIFY_REPAIRS_MAX)
+		v->repairs[v->repairs_n++] = mem_strdup(str_of(key));
 	pthread_mutex_unlock(&v->mutex);
 }
 
@@ -271,8 +281,10 @@ static void warn_of_owner(const struct verify *v)
 
 static int run(struct verify *v)
 {
-	bool is_doubtful = has_alarm(v);
+	bool is_doubtful;
 
+	store_on_quarantine(v->rooms.store, hear_quarantined, v);
+	is_doubtful = has_alarm(v);
 	warn_of_owner(v);
 	if (v->is_terminal) {
 		walk(v, "download", false, true, 0);
@@ -280,18 +292,18 @@ static int run(struct verify *v)
 		if (!v->options->patterns)
 			walk(v, "download/sumdb", true, true, 0);
 	}
-	/* The databases first: the modules' proofs are made of their files. */
-	if (!v->options->patterns)
+	/* The databases first: the modules' proofs are made of their files; lookups' of tiles. */
+	for (int i = 0; i < 2 && !v->options->patterns; i++) {
+		v->is_for_tiles = i == 0;
 		walk(v, "download/sumdb", true, false, 0);
-	wait_for_all(v);
+		wait_for_all(v);
+		verify_repair_databases(v);
+	}
 	walk(v, "download", false, false, 0);
 	walk(v, "private/download", false, false, 0);
 	wait_for_all(v);
 	if (v->options->must_repair)
 		verify_repair(v);
-	/* Those that a proof has found on its way, too. */
-	if (store_quarantined(v->rooms.store) > v->wrong)
-		v->wrong = store_quarantined(v->rooms.store);
 	say_summary(v);
 	if (v->options->patterns && v->files == 0)
 		log_write(LOG_ERROR, "no module here matches '%s'", v->options->patterns);

@@ -228,8 +228,6 @@ static void repair_file(struct verify *v, const char *path, struct sumdb_call *c
 {
 	struct err err = { 0 };
 
-	if (!v->options->must_repair)
-		return;
 	wait_for_sumdb(v->rooms.sumdbs, call, true);
 	if (call->status != SUMDB_DONE || store_put(v->rooms.store, path, bytes_of(call), false, &err) != 0) {
 		pthread_mutex_lock(&v->mutex);
@@ -243,7 +241,6 @@ static void repair_file(struct verify *v, const char *path, struct sumdb_call *c
 /* What is proven, against what lies there; the proof may have come out of memory. */
 static void judge_file(struct verify *v, const char *path, struct sumdb_call *call)
 {
-	static const char why[] = "it isn't what the signed tree has";
 	struct pool *pool = pool_new();
 	struct str there = STR("");
 	struct err err = { 0 };
@@ -260,57 +257,60 @@ static void judge_file(struct verify *v, const char *path, struct sumdb_call *ca
 			      call->status == SUMDB_WAIT ? "what would prove it isn't kept here" : call->err.text);
 	} else {
 		/* It isn't there any more where it was in the way of the proof. */
-		if (rc == 0)
-			store_quarantine(v->rooms.store, path, why);
-		verify_count(v, &v->wrong, (int64_t)there.n);
-		pthread_mutex_lock(&v->mutex);
-		verify_say(v, "wrong", path, why);
-		pthread_mutex_unlock(&v->mutex);
-		repair_file(v, path, call);
+		verify_note_wrong(v, path, (int64_t)there.n, "it isn't what the signed tree has");
 	}
 	pool_free(pool);
 }
 
-static void verify_lookup(struct verify *v, const char *path, struct str name, struct sumdb_call *call)
-{
-	long at = str_find_last(name, '@');
-	struct pool *pool = pool_new();
-	struct err err = { 0 };
-
-	call->question = SUMDB_ASK_LOOKUP;
-	if (at > 0 && module_unescape_path(pool, str_head(name, (size_t)at), &call->module, &err) == 0 &&
-	    version_unescape(pool, str_skip(name, (size_t)at + 1), &call->version, &err) == 0) {
-		judge_file(v, path, call);
-	}
-	pool_free(pool);
-}
-
-static void verify_tile(struct verify *v, const char *path, struct str name, struct sumdb_call *call)
-{
-	struct err err = { 0 };
-
-	call->question = SUMDB_ASK_TILE;
-	if (tlog_tile_parse_path(name, &call->tile, &err) != 0)
-		return;
-	judge_file(v, path, call);
-}
-
-void verify_database_file(struct verify *v, const char *path)
+/* What to ask for a file; false if no question leads to it. */
+static bool question_of(struct verify *v, struct pool *pool, const char *path, struct sumdb_call *call)
 {
 	struct str rest = str_skip(str_of(path), strlen("download/sumdb/"));
-	struct sumdb_call call = { .id = "verify" };
+	struct err err = { 0 };
+	long at;
 
-	for (size_t i = 0; i < v->config->sumdb.n && !call.sumdb; i++) {
+	*call = (struct sumdb_call){ .id = "verify" };
+	for (size_t i = 0; i < v->config->sumdb.n && !call->sumdb; i++) {
 		struct str name = str_of(v->config->sumdb.databases[i].name);
 
 		if (!str_has_prefix(rest, name) || !str_has_prefix(str_skip(rest, name.n), STR("/")))
 			continue;
-		call.sumdb = &v->config->sumdb.databases[i];
+		call->sumdb = &v->config->sumdb.databases[i];
 		rest = str_skip(rest, name.n + 1);
 	}
-	if (call.sumdb && str_has_prefix(rest, STR("lookup/")))
-		verify_lookup(v, path, str_skip(rest, strlen("lookup/")), &call);
-	else if (call.sumdb && str_has_prefix(rest, STR("tile/")))
-		verify_tile(v, path, rest, &call);
+	if (!call->sumdb)
+		return false;
+	if (str_has_prefix(rest, STR("tile/"))) {
+		call->question = SUMDB_ASK_TILE;
+		return tlog_tile_parse_path(rest, &call->tile, &err) == 0;
+	}
+	if (!str_has_prefix(rest, STR("lookup/")))
+		return false;
+	rest = str_skip(rest, strlen("lookup/"));
+	at = str_find_last(rest, '@');
+	call->question = SUMDB_ASK_LOOKUP;
+	return at > 0 && module_unescape_path(pool, str_head(rest, (size_t)at), &call->module, &err) == 0 &&
+	       version_unescape(pool, str_skip(rest, (size_t)at + 1), &call->version, &err) == 0;
+}
+
+void verify_database_file(struct verify *v, const char *path)
+{
+	struct pool *pool = pool_new();
+	struct sumdb_call call;
+
+	if (question_of(v, pool, path, &call) && v->is_for_tiles == (call.question == SUMDB_ASK_TILE))
+		judge_file(v, path, &call);
 	sumdb_call_end(&call);
+	pool_free(pool);
+}
+
+void verify_repair_database_file(struct verify *v, const char *path)
+{
+	struct pool *pool = pool_new();
+	struct sumdb_call call;
+
+	if (question_of(v, pool, path, &call))
+		repair_file(v, path, &call);
+	sumdb_call_end(&call);
+	pool_free(pool);
 }

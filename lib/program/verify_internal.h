@@ -31,9 +31,11 @@ struct verify {
 	int queued, queue_max;
 	int64_t files, files_all, bytes, bytes_all;
 	int64_t proven, unproven, unchecked, wrong, repaired;
-	int64_t exposed; /* modules that are private, in the public part */
+	bool is_for_tiles; /* of the databases' files, those; else the lookups */
+	int64_t exposed;   /* modules that are private, in the public part */
 	int64_t left; /* what --repair couldn't mend, of earlier runs, too */
-	char *repairs[VERIFY_REPAIRS_MAX]; /* what is to be fetched again: "MODULE/@v/VERSION.zip" */
+	/* Of databases: "download/sumdb/NAME/...", found in this run. Else "MODULE/@v/VERSION.zip". */
+	char *repairs[VERIFY_REPAIRS_MAX];
 	size_t repairs_n;
 };
 
@@ -41,7 +43,10 @@ struct verify {
 void verify_count(struct verify *v, int64_t *counter, int64_t bytes);
 void verify_say(struct verify *v, const char *verdict, const char *key, const char *why);
 void verify_note_unproven(struct verify *v, const char *key, int64_t bytes, const char *why);
-/* Out of the way, from where --repair fetches it again. */
+/*
+ * Out of the way, from where --repair fetches it again. Counted and said when the store
+ * puts it away: by this, or because a proof that another file needs has found it wrong.
+ */
 void verify_note_wrong(struct verify *v, const char *key, int64_t bytes, const char *why);
 /* A module's directory of versions, in the wrong part of the store. */
 void verify_note_exposed(struct verify *v, const char *path);
@@ -53,8 +58,12 @@ bool verify_is_object(const char *name);
 /* "download/MODULE/@v": each of its versions. "download/sumdb/NAME/...": that file. */
 void verify_module(struct verify *v, const char *path);
 void verify_database_file(struct verify *v, const char *path);
+void verify_repair_database_file(struct verify *v, const char *path);
 
-/* Fetch again what this run has put away, and earlier ones. */
+/* Fetch again what this run has put away of the databases. */
+void verify_repair_databases(struct verify *v);
+
+/* The same of modules; and what earlier runs have. */
 void verify_repair(struct verify *v);
 
 #endif

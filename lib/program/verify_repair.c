@@ -32,6 +32,16 @@ static bool is_kept(struct verify *v, const char *object)
 	return is;
 }
 
+void verify_repair_databases(struct verify *v)
+{
+	for (size_t i = 0; i < v->repairs_n; i++) {
+		if (v->options->must_repair)
+			verify_repair_database_file(v, v->repairs[i]);
+		free(v->repairs[i]);
+	}
+	v->repairs_n = 0;
+}
+
 /* What an earlier run has put away, and nobody has fetched since. */
 static void add_quarantined(struct verify *v, const char *path, int depth)
 {
@@ -92,6 +102,7 @@ void verify_repair(struct verify *v)
 	struct pool *pool = pool_new();
 	int begun = 0;
 
+	verify_repair_databases(v); /* those that the modules' proofs came across */
 	add_quarantined(v, "quarantine/download", 0);
 	add_quarantined(v, "private/quarantine/download", 0);
 	sort_repairs(v);

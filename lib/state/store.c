@@ -28,7 +28,8 @@ struct store {
 	atomic_int lock_fd; /* -1 until it is wanted */
 	char *dir;
 	atomic_bool is_broken; /* the last write failed, and it was said */
-	atomic_int quarantined;
+	void (*hear_quarantined)(void *arg, const char *key, const char *why);
+	void *hear_arg;
 };
 
 static int open_dirs(struct store *store, struct err *err)
@@ -223,38 +224,50 @@ out:
 	return rc;
 }
 
+static bool is_there(const struct store *store, const char *key)
+{
+	struct stat st;
+
+	return fstatat(store->dirfd, key, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 int store_quarantine(struct store *store, const char *key, const char *why)
 {
 	char place[STORE_KEY_MAX + 64];
 	struct err err = { 0 };
 	struct timespec now;
 	struct json *line;
-	struct stat st;
+	bool is_kept;
 
 	if (store->dirfd < 0)
 		return -1;
-	if (fstatat(store->dirfd, key, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-		return 0; /* another process was quicker */
-	atomic_fetch_add(&store->quarantined, 1);
 	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(place, sizeof(place), "%squarantine/%s.%lld.%09ld", store_key_is_private(key) ? "private/" : "",
 		 plain_key(key), (long long)now.tv_sec, now.tv_nsec);
-	log_write(LOG_ERROR, "QUARANTINED: '%s' is wrong: %s; it is kept as '%s'", key, why, place);
+	is_kept = is_there(store, key) && file_rename(store->dirfd, key, place, &err) == 0;
+	if (!is_kept && !is_there(store, key))
+		return 0; /* another was quicker */
+	log_write(LOG_ERROR, "QUARANTINED: '%s' is wrong: %s; it is %s '%s'", key, why,
+		  is_kept ? "kept as" : "removed, for it can't be kept as", place);
 	line = audit_begin("quarantined");
 	json_add_str(line, "object", str_of(store_object(key)));
-	json_add_str(line, "file", str_of(place));
+	json_add_str(line, "file", str_of(is_kept ? place : ""));
 	json_add_str(line, "why", str_of(why));
 	audit_end(store->dirfd, line);
-	if (file_rename(store->dirfd, key, place, &err) == 0)
+	if (store->hear_quarantined)
+		store->hear_quarantined(store->hear_arg, key, why);
+	if (is_kept)
 		return 0;
 	store_complain(store, &err);
 	store_remove(store, key);
 	return -1;
 }
 
-int store_quarantined(const struct store *store)
+void store_on_quarantine(struct store *store, void (*hear)(void *arg, const char *key, const char *why),
+			 void *arg)
 {
-	return atomic_load(&store->quarantined);
+	store->hear_quarantined = hear;
+	store->hear_arg = arg;
 }
 
 void store_touch(struct store *store, const char *key)

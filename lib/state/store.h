@@ -102,8 +102,9 @@ int store_swap(struct store *store, const char *key, struct str old, struct str 
  */
 int store_quarantine(struct store *store, const char *key, const char *why);
 
-/* How many files were put away since the store was opened. */
-int store_quarantined(const struct store *store);
+/* Who wants to hear of each file that is put away; to be set before other threads use the store. */
+void store_on_quarantine(struct store *store, void (*hear)(void *arg, const char *key, const char *why),
+			 void *arg);
 
 /* It was confirmed just now. */
 void store_touch(struct store *store, const char *key);

@@ -777,6 +777,14 @@ def test_verify():
                "verify --repair: a wrong file of the database: " + name, done.stdout + done.stderr)
         got = slurp(store + "/download" + DB + name).split(b"\n\n")[0]
         tap.eq(got, ref(DB + name).split(b"\n\n")[0], "verify --repair: mended: " + name)
+    # Whoever comes across it: each is said, once.
+    spoil(DB + LEAVES, 40)
+    code, faults, total, done = verify("--repair", "example.com/*")
+    tap.eq([x["verdict"] + " " + x["object"] for x in faults if "sumdb/" in x["object"]],
+           [w + (DB + LEAVES)[1:] for w in ("wrong ", "repaired ")], "verify PATTERN: a tile that is in the way", done.stdout + done.stderr)
+    tap.eq((code, total["wrong"], total["repaired"]), (1, 1, 1), "verify PATTERN: is counted once, and mended", total)
+    tap.eq(slurp(store + "/download" + DB + LEAVES), ref(DB + LEAVES), "verify PATTERN: it is right again")
+    tap.eq(verify()[0], 0, "verify PATTERN: all is")
     for what, args, more in (("without a cache", (), {"GOPROXY_CACHE_DIR": place.new("none")}),
                              ("for a pattern that is none", ("[a",), {}), ("for one that nothing matches", ("a.b/c",), {})):
         tap.eq(run({**env, **more}, "verify", *args).returncode, 8, "verify: exit status 8 " + what)
