@@ -152,8 +152,7 @@ int responder_open(struct responder *r, const struct config *config, int listen_
 	r->proxy.flights = flights_new(&r->answer, r->store, r->upstream, r->sumdbs, r->work,
 				       r->disk);
 	r->proxy.disk = r->disk;
-	if (config->private_.write.n > 0)
-		r->proxy.uploads = uploads_new(&r->answer, r->store);
+	r->proxy.uploads = uploads_new(&r->answer, r->store);
 	if (listen_fd >= 0) {
 		r->proxy.fresh = fresh_new(r->store, config->cache.list_ttl_s);
 		r->recheck = recheck_new(&r->answer, r->store, r->sumdbs, r->proxy.flights, r->disk);

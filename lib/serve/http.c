@@ -251,7 +251,11 @@ struct http_request *http_read_cgi(void)
 
 bool http_has_body(const struct http_request *r)
 {
-	return str_is_equal(r->method, STR("PUT")) && !http_is_authorizer(r);
+	uint64_t length;
+
+	/* Of an upload in chunks Apache tells no length. */
+	return !http_is_authorizer(r) && (str_is_equal(r->method, STR("PUT")) ||
+					  (str_to_u64(r->content_length, &length) && length > 0));
 }
 
 bool http_is_authorizer(const struct http_request *r)

@@ -59,7 +59,7 @@ struct http_request {
 	struct str fcgi_role, role;
 	struct str content_length;
 	const char *allow; /* methods, if another is refused */
-	void *body;	   /* of a PUT, until it is read; http.c's own */
+	void *body;	   /* until it is read; http.c's own */
 
 	/* Writing; http_out.c's own. */
 	int fd;
@@ -113,12 +113,12 @@ struct http_request *http_read_fcgi(int fd, size_t whole_bytes, struct err *err)
 /* The request in a CGI process' environment; the answer goes to descriptor 1. */
 struct http_request *http_read_cgi(void);
 
-/* Uploads alone: nobody wants to know what else is sent. */
+/* An upload, or what nobody wants to know, but the web server wants to be rid of. */
 bool http_has_body(const struct http_request *request);
 
 /*
- * The next bytes of a PUT's body; blocks, as long as the socket's SO_RCVTIMEO allows: not for
- * a thread that has hits to answer. Other requests have none that could be read.
+ * The next bytes of the body; blocks, as long as the socket's SO_RCVTIMEO allows: not for
+ * a thread that has hits to answer.
  * Returns how many, 0 at its end, or -1 with *err set (ERR_BAD_REQUEST) if it was
  * cut off or is shorter or longer than CONTENT_LENGTH promised.
  */

@@ -350,12 +350,12 @@ static void answer_parsed(void *arg)
 	http_log_end();
 }
 
-/* A PUT that will be refused is read all the same: see upload.h. */
+/* A body that nobody takes is read all the same: see upload.h. */
 static bool must_pass(const struct proxy *proxy, const struct want *want)
 {
 	struct err ignored;
 
-	return proxy->uploads && http_has_body(want->request) &&
+	return http_has_body(want->request) &&
 	       (!want->route.is_upload || access_check(proxy->access, want->request, want->route.module,
 						       ACCESS_WRITE, &ignored) != 0);
 }

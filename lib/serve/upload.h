@@ -7,9 +7,10 @@
  * done by a few threads that have nothing else to do, each for UPLOAD_TOTAL_S at
  * most, and what is more than UPLOADS_MAX waits for nobody.
  *
- * Who may not upload is answered once the body has passed, since Apache makes a
- * 503 or 500 of what comes before; by threads of their own, and for no longer
- * than a request may take to arrive.
+ * Who may not upload, or sends a body with anything else, is answered once the body
+ * has passed: of an answer that comes before, Apache makes a 503, 500 or, with
+ * mod_cgid, none at all. By threads of their own, and for no longer than a request
+ * may take to arrive.
  */
 #ifndef SERVE_UPLOAD_H
 #define SERVE_UPLOAD_H
@@ -30,7 +31,7 @@ void uploads_end(struct uploads *uploads); /* NULL is nothing */
 void uploads_free(struct uploads *uploads);
 
 /*
- * Let the body of a PUT pass, then go on. False if too many are at it, or there is nothing
+ * Let a body pass, then go on. False if too many are at it, or there is nothing
  * that could still come: go on at once.
  */
 bool upload_let_pass(struct uploads *uploads, struct http_request *request, void (*go_on)(void *arg),
