@@ -14,3 +14,10 @@ int64_t clock_now_ms(void)
 {
 	return clock_now_us() / 1000;
 }
+
+int clock_seconds_until(int64_t deadline_ms)
+{
+	int64_t left_ms = deadline_ms - clock_now_ms();
+
+	return left_ms < 1000 ? 1 : (int)(left_ms / 1000);
+}

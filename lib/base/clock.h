@@ -10,4 +10,7 @@
 int64_t clock_now_us(void);
 int64_t clock_now_ms(void);
 
+/* What is left until then, for a limit in whole seconds: 1 at least. */
+int clock_seconds_until(int64_t deadline_ms);
+
 #endif

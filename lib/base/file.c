@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define COPY_BYTES 65536
 #define READ_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY)
 
 static bool is_absent(int number)
@@ -362,6 +363,23 @@ static int make_parent(int dirfd, const char *path, const char **name, struct er
 	else if (fd < 0)
 		err_errno(err, "cannot open the directory of '%s'", path);
 	return fd;
+}
+
+int file_copy(int from, int to, int64_t n, struct err *err)
+{
+	char bytes[COPY_BYTES];
+
+	for (int64_t at = 0; at < n;) {
+		size_t want = n - at < COPY_BYTES ? (size_t)(n - at) : COPY_BYTES;
+		ssize_t got = file_read_at(from, bytes, want, at, err);
+
+		if (got <= 0)
+			return got < 0 ? -1 : err_set(err, ERR_IO, "the file shrank while it was read");
+		if (file_write_at(to, (struct str){ bytes, (size_t)got }, at, err) != 0)
+			return -1;
+		at += got;
+	}
+	return 0;
 }
 
 int file_rename(int dirfd, const char *from, const char *path, struct err *err)

@@ -76,6 +76,9 @@ int file_write_at(int fd, struct str data, off_t offset, struct err *err);
 ssize_t file_read_at(int fd, void *bytes, size_t n, off_t offset,
 		     struct err *err);
 
+/* The first n bytes of one file into another, without moving either's position. 0 or -1. */
+int file_copy(int from, int to, int64_t n, struct err *err);
+
 /*
  * rename(2) below dirfd; missing parents of path are made. Returns 0 or -1.
  */

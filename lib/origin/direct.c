@@ -206,31 +206,20 @@ static void on_proxy_done(void *arg, const struct fetch_answer *answer)
 static void ask_proxy(struct job *job, const struct discovery *found)
 {
 	struct str url = str_of(found->url);
-	int64_t left_ms = job->deadline_ms - clock_now_ms();
-	struct fetch_url parts;
-	struct err err;
+	struct err err = { 0 };
 
 	while (url.n > 0 && url.p[url.n - 1] == '/')
 		url.n--;
-	if (!fetch_url_parse(job->pool, found->url, &parts) ||
-	    (strcmp(parts.scheme, "https") != 0 && (strcmp(parts.scheme, "http") != 0 || !found->rules.is_insecure))) {
-		err_set(&err, ERR_FORBIDDEN, "the page of '%.*s' names a module proxy without https",
-			STR_ARG(job->call.module));
-		end_failed(job, "direct", &err);
-		return;
-	}
-	if (fetch_host_is_private(parts.host) &&
-	    !fetch_host_is_trusted(job->direct->config, true, parts.host, parts.port)) {
-		err_set(&err, ERR_FORBIDDEN, "the page of '%.*s' names a module proxy at a private address",
-			STR_ARG(job->call.module));
+	if (remote_check_proxy(job->direct->config, job->pool, found->url, &found->rules, &err) != 0) {
+		err_wrap(&err, "the module proxy that the page of '%.*s' names", STR_ARG(job->call.module));
 		end_failed(job, "direct", &err);
 		return;
 	}
 	job->fetch_call = (struct fetch_call){
 		.url = pool_printf(job->pool, "%.*s/%s", STR_ARG(url), job->call.path).p,
 		.is_untrusted = true,
-		.is_anonymous = !found->rules.has_credentials || strcmp(parts.scheme, "https") != 0,
-		.total_timeout_s = left_ms > 1000 ? (int)(left_ms / 1000) : 1,
+		.is_anonymous = !found->rules.has_credentials || !str_has_prefix(url, STR("https:")),
+		.total_timeout_s = clock_seconds_until(job->deadline_ms),
 		.body_max_bytes = job->call.body_max_bytes,
 		.on_start = on_proxy_start,
 		.on_bytes = on_proxy_bytes,

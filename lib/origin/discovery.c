@@ -289,16 +289,9 @@ static const char *kept_path(struct pool *pool, struct str module)
 static bool recall(const struct search *s, struct store *store, const char *path, int age_s,
 		   struct discovery *found)
 {
-	struct err err = { 0 };
 	struct str text, url;
-	struct stat st;
-	int fd = file_open_read(store_dirfd(store), path, &st, &err);
 
-	if (fd < 0)
-		return false;
-	close(fd);
-	if (!store_is_fresh(st.st_mtime, age_s) ||
-	    file_read_all(store_dirfd(store), path, KEPT_BYTES_MAX, s->pool, &text, &err) != 0 ||
+	if (!store_read_fresh(store_dirfd(store), path, age_s, KEPT_BYTES_MAX, s->pool, &text) ||
 	    !str_cut(&text, '\n', &found->root) || !str_cut(&text, '\n', &found->system) ||
 	    !str_cut(&text, '\n', &url) || !str_cut(&text, '\n', &found->subdir))
 		return false;

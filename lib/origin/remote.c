@@ -84,13 +84,6 @@ static void wait_for(struct waiting *w)
 	pthread_mutex_unlock(&w->mutex);
 }
 
-static int seconds_until(int64_t deadline_ms)
-{
-	int64_t left_ms = deadline_ms - clock_now_ms();
-
-	return left_ms < 1000 ? 1 : (int)(left_ms / 1000);
-}
-
 static int refuse_private(const char *host, struct err *err)
 {
 	return err_set(err, ERR_FORBIDDEN,
@@ -102,6 +95,17 @@ static int check_literal(const struct config *config, const struct fetch_url *pa
 {
 	return fetch_host_is_private(parts->host) && !fetch_host_is_trusted(config, true, parts->host, parts->port)
 		       ? refuse_private(parts->host, err) : 0;
+}
+
+int remote_check_proxy(const struct config *config, struct pool *pool, const char *url,
+		       const struct remote_rules *rules, struct err *err)
+{
+	struct fetch_url parts;
+
+	if (!fetch_url_parse(pool, url, &parts) ||
+	    (strcmp(parts.scheme, "https") != 0 && (strcmp(parts.scheme, "http") != 0 || !rules->is_insecure)))
+		return err_set(err, ERR_FORBIDDEN, "it isn't reached by https");
+	return check_literal(config, &parts, err);
 }
 
 struct remote_rules remote_rules_of(const struct config *config, struct str module)
@@ -123,7 +127,7 @@ int remote_get(struct remotes *remotes, struct pool *pool, const char *url, cons
 		.is_untrusted = true,
 		.is_anonymous = !rules->has_credentials || strncmp(url, "https:", 6) != 0,
 		.header = header,
-		.total_timeout_s = seconds_until(deadline_ms),
+		.total_timeout_s = clock_seconds_until(deadline_ms),
 		.body_max_bytes = INT64_MAX,
 		.on_start = on_start,
 		.on_bytes = on_bytes,

@@ -51,6 +51,10 @@ int remote_get(struct remotes *remotes, struct pool *pool, const char *url,
 	       const struct remote_rules *rules, const char *header, size_t max_bytes,
 	       int64_t deadline_ms, struct remote_page *page, struct err *err);
 
+/* May a module proxy be asked that a page names? 0, or -1 with *err set: ERR_FORBIDDEN. */
+int remote_check_proxy(const struct config *config, struct pool *pool, const char *url,
+		       const struct remote_rules *rules, struct err *err);
+
 /*
  * Find out whether there is a git repository at url, and how to reach it.
  *

@@ -355,17 +355,10 @@ int repo_refs_reload(struct repo *repo, struct err *err)
 
 static bool use_kept_refs(struct repo *repo)
 {
-	struct err err = { 0 };
-	struct stat st;
 	struct str text;
-	int fd = file_open_read(repo->place.dirfd, refs_path(repo), &st, &err);
 
-	if (fd < 0)
-		return false;
-	close(fd);
-	if (!store_is_fresh(st.st_mtime, repo->refs_age_s) ||
-	    file_read_all(repo->place.dirfd, refs_path(repo), REFS_BYTES_MAX, repo->pool, &text,
-			  &err) != 0)
+	if (!store_read_fresh(repo->place.dirfd, refs_path(repo), repo->refs_age_s, REFS_BYTES_MAX, repo->pool,
+			      &text))
 		return false;
 	parse_refs(repo, text);
 	return true;

@@ -183,27 +183,10 @@ bool part_is_replaced(struct store *store, const struct part *part)
 	       (here.st_ino != there.st_ino || here.st_dev != there.st_dev);
 }
 
-static int copy_bytes(int from, int to, int64_t n, struct err *err)
-{
-	char bytes[COPY_BYTES];
-
-	for (int64_t at = 0; at < n;) {
-		size_t want = n - at < COPY_BYTES ? (size_t)(n - at) : COPY_BYTES;
-		ssize_t got = file_read_at(from, bytes, want, at, err);
-
-		if (got <= 0)
-			return got < 0 ? -1 : err_set(err, ERR_IO, "a partial file shrank");
-		if (file_write_at(to, (struct str){ bytes, (size_t)got }, at, err) != 0)
-			return -1;
-		at += got;
-	}
-	return 0;
-}
-
 /* Go on in another file under the same descriptor number, which streams may use. */
 static int move_to(struct part *part, int fd, struct err *err)
 {
-	int rc = copy_bytes(part->fd, fd, part->valid_bytes, err);
+	int rc = file_copy(part->fd, fd, part->valid_bytes, err);
 
 	if (rc == 0 && dup3(fd, part->fd, O_CLOEXEC) < 0)
 		rc = err_errno(err, "cannot move to another file");

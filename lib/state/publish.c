@@ -21,7 +21,6 @@
 
 #define LOCK_TRIES    100
 #define LOCK_PAUSE_US 50000
-#define COPY_BYTES    65536
 #define ZIPHASH_MAX   256
 
 /* One version on its way in. */
@@ -271,23 +270,6 @@ void publish_end(struct store *store, struct publish *publish)
 	publish->fd = -1;
 }
 
-static int copy(int from, int to, off_t size, struct err *err)
-{
-	char bytes[COPY_BYTES];
-
-	for (off_t at = 0; at < size;) {
-		size_t want = size - at < COPY_BYTES ? (size_t)(size - at) : COPY_BYTES;
-		ssize_t got = file_read_at(from, bytes, want, at, err);
-
-		if (got <= 0)
-			return got < 0 ? -1 : err_set(err, ERR_IO, "the zip shrank while it was read");
-		if (file_write_all(to, (struct str){ bytes, (size_t)got }, err) != 0)
-			return -1;
-		at += got;
-	}
-	return 0;
-}
-
 int publish_zip(struct store *store, struct str module, struct str version, int fd, off_t size,
 		time_t time, const char *from, char h1[MODZIP_H1_SIZE], struct err *err)
 {
@@ -298,7 +280,7 @@ int publish_zip(struct store *store, struct str module, struct str version, int 
 		return -1;
 	if ((uint64_t)size > MODZIP_FILE_MAX)
 		err_set(err, ERR_BAD_REQUEST, "bad zip: %lld bytes, more than 500 MiB", (long long)size);
-	else if (copy(fd, publish.fd, size, err) == 0)
+	else if (file_copy(fd, publish.fd, size, err) == 0)
 		rc = publish_commit(store, &publish, module, version, time, from, h1, err);
 	publish_end(store, &publish);
 	return rc;

@@ -148,6 +148,26 @@ bool store_is_fresh(time_t mtime, int ttl_s)
 	return age < ttl_s && age > -(time_t)ttl_s;
 }
 
+bool store_read_fresh(int dirfd, const char *path, int ttl_s, size_t max_bytes, struct pool *pool,
+		      struct str *text)
+{
+	struct err err = { 0 };
+	struct stat st;
+	int fd = file_open_read(dirfd, path, &st, &err);
+	bool is_read = false;
+
+	if (fd < 0)
+		return false;
+	if (store_is_fresh(st.st_mtime, ttl_s) && (uint64_t)st.st_size <= max_bytes) {
+		char *bytes = pool_alloc(pool, (size_t)st.st_size + 1);
+
+		is_read = file_read_at(fd, bytes, (size_t)st.st_size, 0, &err) == st.st_size;
+		*text = (struct str){ bytes, (size_t)st.st_size };
+	}
+	close(fd);
+	return is_read;
+}
+
 int store_find(struct store *store, const char *key, struct store_file *file,
 	       struct err *err)
 {

@@ -56,6 +56,10 @@ bool store_key_is_private(const char *key);
  */
 bool store_is_fresh(time_t mtime, int ttl_s);
 
+/* The whole of a file below dirfd that was written less than ttl_s ago; false if there is none. */
+bool store_read_fresh(int dirfd, const char *path, int ttl_s, size_t max_bytes, struct pool *pool,
+		      struct str *text);
+
 struct store_absence {
 	int status;	 /* 404 or 410 */
 	struct str type; /* Content-Type of the text */
