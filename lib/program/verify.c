@@ -111,13 +111,17 @@ void verify_note_wrong(struct verify *v, const char *key, int64_t bytes, const c
 
 static void hear_quarantined(void *arg, const char *key, const char *why)
 {
+	bool is_database = str_has_prefix(str_of(key), STR("download/sumdb/"));
 	struct verify *v = arg;
 
 	pthread_mutex_lock(&v->mutex);
 	v->wrong++;
 	verify_say(v, "wrong", key, why);
-	if (str_has_prefix(str_of(key), STR("download/sumdb/")) && v->repairs_n < VERIFY_REPAIRS_MAX)
+	/* The others verify_repair() finds in quarantine. */
+	if (is_database && v->repairs_n < VERIFY_REPAIRS_MAX)
 		v->repairs[v->repairs_n++] = mem_strdup(str_of(key));
+	else if (is_database)
+		v->left++;
 	pthread_mutex_unlock(&v->mutex);
 }
 
@@ -281,10 +285,8 @@ static void warn_of_owner(const struct verify *v)
 
 static int run(struct verify *v)
 {
-	bool is_doubtful;
+	bool is_doubtful = has_alarm(v);
 
-	store_on_quarantine(v->rooms.store, hear_quarantined, v);
-	is_doubtful = has_alarm(v);
 	warn_of_owner(v);
 	if (v->is_terminal) {
 		walk(v, "download", false, true, 0);
@@ -342,6 +344,7 @@ int verify_run(const struct config *config, const struct verify_options *options
 	} else if ((v->dirfd = store_dirfd(v->rooms.store)) < 0) {
 		log_write(LOG_ERROR, "cannot verify: there is no cache at '%s'", config->cache.dir);
 	} else {
+		store_on_quarantine(v->rooms.store, hear_quarantined, v);
 		responder_unblock_signals(); /* Ctrl-C ends it; the store stands that */
 		status = run(v);
 	}
