@@ -99,15 +99,13 @@ static int open_file(struct repo *repo, const char *name, struct err *err)
 /* Is it still the copy that the name leads to, or was it removed meanwhile? */
 static bool is_current(struct repo *repo)
 {
+	char path[REPO_PATH_MAX + 16];
 	struct stat mine, theirs;
-	struct err err = { 0 };
-	int again = open_file(repo, "use", &err);
-	bool is_same = again >= 0 && fstat(repo->use_fd, &mine) == 0 && fstat(again, &theirs) == 0 &&
-		       mine.st_ino == theirs.st_ino && mine.st_dev == theirs.st_dev;
 
-	if (again >= 0)
-		close(again);
-	return is_same;
+	snprintf(path, sizeof(path), "%s/use", repo->path);
+	return fstat(repo->use_fd, &mine) == 0 &&
+	       fstatat(repo->place.dirfd, path, &theirs, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       mine.st_ino == theirs.st_ino && mine.st_dev == theirs.st_dev;
 }
 
 static int begin_use(struct repo *repo, struct err *err)

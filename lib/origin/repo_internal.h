@@ -52,7 +52,7 @@ struct repo {
 	bool are_refs_new; /* of this job, not kept ones */
 	bool has_graph;
 	bool is_broken; /* git can't read what should be here */
-	bool is_gone;	/* another has removed the copy, which was broken */
+	bool is_gone;	/* the copy was removed, by us or by another */
 };
 
 /* Is it lowercase hex digits; and as many as the hash of a commit has, SHA-1 or SHA-256? */

@@ -254,8 +254,8 @@ bool http_has_body(const struct http_request *r)
 	uint64_t length;
 
 	/* Of an upload in chunks Apache tells no length. */
-	return !http_is_authorizer(r) && (str_is_equal(r->method, STR("PUT")) ||
-					  (str_to_u64(r->content_length, &length) && length > 0));
+	return (str_is_equal(r->method, STR("PUT")) || (str_to_u64(r->content_length, &length) && length > 0)) &&
+	       !http_is_authorizer(r);
 }
 
 bool http_is_authorizer(const struct http_request *r)

@@ -153,19 +153,10 @@ bool store_read_fresh(int dirfd, const char *path, int ttl_s, size_t max_bytes, 
 {
 	struct err err = { 0 };
 	struct stat st;
-	int fd = file_open_read(dirfd, path, &st, &err);
-	bool is_read = false;
 
-	if (fd < 0)
-		return false;
-	if (store_is_fresh(st.st_mtime, ttl_s) && (uint64_t)st.st_size <= max_bytes) {
-		char *bytes = pool_alloc(pool, (size_t)st.st_size + 1);
-
-		is_read = file_read_at(fd, bytes, (size_t)st.st_size, 0, &err) == st.st_size;
-		*text = (struct str){ bytes, (size_t)st.st_size };
-	}
-	close(fd);
-	return is_read;
+	/* What takes its place meanwhile is newer still. */
+	return fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && store_is_fresh(st.st_mtime, ttl_s) &&
+	       file_read_all(dirfd, path, max_bytes, pool, text, &err) == 0;
 }
 
 int store_find(struct store *store, const char *key, struct store_file *file,
