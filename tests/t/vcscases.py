@@ -9,7 +9,7 @@ A case: Case(module, query, ...); the query "@list" is the list, "@latest" the l
 """
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness import slurp
 from live import GO
@@ -31,8 +31,12 @@ class Case:
     alias: str = ""        # the commit of a ref that go takes for a prefix
     batch: bool = False    # asked together with others: the origin is compared loosely
     status: str = ""       # a pattern for our status where go fails; else see 60-direct.t
-    differs: str = ""      # why ours may give what go refuses, or refuse what go gives
+    # Version ("": each) -> why ours may give what go refuses, or refuse what go gives.
+    differs: dict = field(default_factory=dict)
     absent: str = ""       # why it can't be asked here
+
+    def differs_at(self, version):
+        return self.differs.get("") or self.differs.get(version)
 
     def __str__(self):
         return "%s %s" % (self.module, self.query) if self.query.startswith("@") else "%s@%s" % (self.module, self.query)
@@ -262,9 +266,9 @@ MORE = {
 }
 # Ours may give a file that go refuses, or refuse one that go gives, for these repositories (and versions).
 DIFFERS = {
-    ("toonew", ""): "go refuses a module that asks for a newer go; a proxy passes it on",
-    ("bigmod", ""): "go reads a go.mod of any size here; over 16 MiB ours may refuse",
-    ("modes", "v1.3.0"): "a folder go.mod in a zip is fine with x/mod/zip; go stumbles when it has unpacked it",
+    "toonew": {"": "go refuses a module that asks for a newer go; a proxy passes it on"},
+    "bigmod": {"": "go reads a go.mod of any size here; over 16 MiB ours may refuse"},
+    "modes": {"v1.3.0": "a folder go.mod in a zip is fine with x/mod/zip; go stumbles when it has unpacked it"},
 }
 GOPKG = ("gopkg.in/box.v1", "gopkg.in/box.v2", "gopkg.in/box.v3", "gopkg.in/box.v2-unstable", "gopkg.in/box",
          "gopkg.in/box.v9", "gopkg.in/box.v2/sub")
@@ -293,14 +297,14 @@ def of_extra(world):
                          "refs/pull/1/head")[0]
             found[name].append(Case(root, "v1.0.1-0." + at))
         for case in found[name]:
-            case.differs = DIFFERS.get((name, ""), DIFFERS.get((name, case.query), ""))
+            case.differs = DIFFERS.get(name, {})
     gopkg = Repository(world.extra + "/gopkg")
     found["gopkg.in"] = [c for m in GOPKG for c in of_module(m, "", gopkg, False)]
     found["ssh"] = [Case("ssh.example.com/" + name, q, status="[45]..")
                     for name in ("gitrepo1", "querytest", "gitrepo-sha256", "nosuch")
                     for q in ("@list", "@latest", "master", "main", "v1.2.3", "a8205f8", "v0.1.0")]
     up = "go takes a subdirectory outside the repository, and finds nothing in it"
-    found["pages"] = [Case("pages.example.com/" + name, q, status="[45]..", differs=up if name == "subup" else "")
+    found["pages"] = [Case("pages.example.com/" + name, q, status="[45]..", differs={"": up} if name == "subup" else {})
                       for name in PAGES_ASKED
                       for q in ("@list", "@latest", "v1.2.3", "v1.0.0")]
     return found
