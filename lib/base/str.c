@@ -72,6 +72,15 @@ long str_find_last(struct str s, char c)
 	return found ? found - s.p : -1;
 }
 
+size_t str_count(struct str s, char c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] == c;
+	return n;
+}
+
 long str_find_str(struct str s, struct str part)
 {
 	const char *found = s.n > 0 ? memmem(s.p, s.n, part.p, part.n) : NULL;

@@ -36,6 +36,8 @@ int str_compare(struct str a, struct str b);
 /* Offset of the first or last c in s, or -1. */
 long str_find(struct str s, char c);
 long str_find_last(struct str s, char c);
+/* How often c is in s. */
+size_t str_count(struct str s, char c);
 /* Offset of the first or last occurrence of part in s, or -1. */
 long str_find_str(struct str s, struct str part);
 long str_find_last_str(struct str s, struct str part);

@@ -46,15 +46,6 @@ static void scan_line(struct scan *scan, struct str line)
 		scan->versions[scan->n++] = word;
 }
 
-static size_t count_lines(struct str body)
-{
-	size_t n = 1;
-
-	for (size_t i = 0; i < body.n; i++)
-		n += body.p[i] == '\n';
-	return n;
-}
-
 static int check_text(struct str body, struct err *err)
 {
 	struct str text = str_trim(body);
@@ -107,7 +98,7 @@ int list_normalize(struct pool *pool, struct str body, struct str *out,
 
 	if (check_text(body, err) != 0)
 		return -1;
-	scan.versions = mem_alloc(count_lines(body) * sizeof(*scan.versions));
+	scan.versions = mem_alloc((str_count(body, '\n') + 1) * sizeof(*scan.versions));
 	while (str_cut(&rest, '\n', &line))
 		scan_line(&scan, line);
 	/* "OK" or "not found" with a 200 must not pass for "no versions". */

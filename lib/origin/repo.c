@@ -290,22 +290,13 @@ static int compare_refs(const void *a, const void *b)
 	return str_compare(((const struct repo_ref *)a)->name, ((const struct repo_ref *)b)->name);
 }
 
-static size_t count_lines(struct str text)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.n; i++)
-		n += text.p[i] == '\n';
-	return n + 1;
-}
-
 /* "HASH\tNAME" a line; "NAME^{}" behind an annotated tag says which commit it means. */
 static void parse_refs(struct repo *repo, struct str text)
 {
 	struct str line;
 
 	repo->refs_text = text;
-	repo->refs = pool_alloc(repo->pool, count_lines(text) * sizeof(*repo->refs));
+	repo->refs = pool_alloc(repo->pool, (str_count(text, '\n') + 1) * sizeof(*repo->refs));
 	repo->refs_n = 0;
 	while (text.n > 0 && str_cut(&text, '\n', &line)) {
 		long tab = str_find(line, '\t');

@@ -46,15 +46,12 @@ int repo_merged_tags(struct repo *repo, struct str hash, struct str **tags, size
 	const char *args[] = { "for-each-ref", "--format=%(refname:lstrip=2)",
 			       pool_printf(repo->pool, "--merged=%.*s", STR_ARG(hash)).p, "refs/tags/", NULL };
 	struct str text, line;
-	size_t lines = 1;
 
 	if (repo_need_graph(repo, err) != 0)
 		return -1;
 	if (repo_git_here(repo, repo->graph, args, NAMES_BYTES_MAX, &text, err) != 0)
 		return err_wrap(err, "looking for the tags before %.*s", STR_ARG(hash));
-	for (size_t i = 0; i < text.n; i++)
-		lines += text.p[i] == '\n';
-	*tags = pool_alloc(repo->pool, lines * sizeof(**tags));
+	*tags = pool_alloc(repo->pool, (str_count(text, '\n') + 1) * sizeof(**tags));
 	*n = 0;
 	while (text.n > 0 && str_cut(&text, '\n', &line))
 		if (line.n > 0)

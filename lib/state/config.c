@@ -14,19 +14,10 @@
 #define FILE_NAME "goproxy.ini"
 #define SYSTEM_FILE "/etc/goproxy/" FILE_NAME
 
-static size_t count_lines(struct str text)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.n; i++)
-		n += text.p[i] == '\n';
-	return n;
-}
-
 void config_problem(struct buf *problems, const char *format, ...)
 {
 	char text[2048];
-	size_t lines = count_lines(buf_str(problems));
+	size_t lines = str_count(buf_str(problems), '\n');
 	va_list args;
 
 	if (lines >= CONFIG_PROBLEMS_MAX)
