@@ -18,7 +18,7 @@
 #include "base/work.h"
 #include "serve/answer.h"
 
-#define UPLOAD_THREADS 2
+#define UPLOAD_THREADS 16
 #define UPLOADS_MAX    32
 #define UPLOAD_TOTAL_S 900
 

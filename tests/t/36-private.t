@@ -426,6 +426,10 @@ def test_uploads_at_once():
     begin = time.monotonic()
     hits = run_calls([Call(pool.address, "/corp.example/open/@v/v1.0.0.zip") for _ in range(50)])
     tap.eq([a.status for a in hits], [200] * 50, "hits beside slow uploads")
+    other = run_calls([Call(pool.address, "/corp.example/up/other/@v/v1.0.0.zip",
+                            raw=upload_bytes("/corp.example/up/other/@v/v1.0.0.zip", module_zip("corp.example/up/other"),
+                                             **user("alice")))])
+    tap.eq([a.status for a in other], [201], "an upload beside slow uploads")
     tap.ok(time.monotonic() - begin < 5 * SLOW, "at once", time.monotonic() - begin)
     for s in slow:
         s.close()
