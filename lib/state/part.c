@@ -91,14 +91,15 @@ static void set_name(struct part *part, const char *key)
 	part->lock_at = lock_at(str_skip(str_of(part->name), strlen("tmp/")));
 }
 
-/* Does the name still belong to the file that we hold open? */
-static bool is_same_file(struct store *store, const struct part *part)
+/* Does the name belong to the file that we hold open? 1; 0: to another one; -1: to none. */
+static int is_named(struct store *store, const struct part *part)
 {
 	struct stat here, there;
 
-	return part->fd >= 0 && fstat(part->fd, &here) == 0 &&
-	       fstatat(store_dirfd(store), part->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+	if (part->fd < 0 || fstat(part->fd, &here) != 0 ||
+	    fstatat(store_dirfd(store), part->name, &there, AT_SYMLINK_NOFOLLOW) != 0)
+		return -1;
+	return here.st_ino == there.st_ino && here.st_dev == there.st_dev;
 }
 
 static int spool_open(struct err *err)
@@ -159,7 +160,7 @@ bool part_take_over(struct store *store, struct part *part, bool *is_gone)
 	int locked = lock_byte(part->lock_fd, part->lock_at);
 
 	part->has_lock = locked > 0;
-	*is_gone = locked < 0 || (locked > 0 && !is_same_file(store, part));
+	*is_gone = locked < 0 || (locked > 0 && is_named(store, part) != 1);
 	if (*is_gone)
 		unlock(part);
 	if (locked <= 0 || *is_gone)
@@ -176,11 +177,7 @@ bool part_take_over(struct store *store, struct part *part, bool *is_gone)
 
 bool part_is_replaced(struct store *store, const struct part *part)
 {
-	struct stat here, there;
-
-	return part->fd >= 0 && fstat(part->fd, &here) == 0 &&
-	       fstatat(store_dirfd(store), part->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       (here.st_ino != there.st_ino || here.st_dev != there.st_dev);
+	return is_named(store, part) == 0;
 }
 
 /* Go on in another file under the same descriptor number, which streams may use. */
@@ -420,7 +417,7 @@ static int commit_file(struct store *store, struct part *part, const char *key,
 	if (fsync(part->fd) != 0)
 		return err_errno(err, "cannot flush '%s'", part->name);
 	/* Somebody may have removed it, or the lock, from under us. */
-	if (!is_same_file(store, part))
+	if (is_named(store, part) != 1)
 		return err_set(err, ERR_IO, "'%s' isn't ours any more", part->name);
 	if (ziphash.n > 0)
 		return commit_zip(store, part, key, ziphash, err);
@@ -456,7 +453,7 @@ void part_discard(struct store *store, struct part *part)
 
 	if (part->role != PART_HOLDER)
 		return;
-	if (!part->is_in_memory && is_same_file(store, part))
+	if (!part->is_in_memory && is_named(store, part) == 1)
 		file_remove(store_dirfd(store), part->name, &ignored);
 	unlock(part);
 }
