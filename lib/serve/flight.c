@@ -233,13 +233,14 @@ enum flight_joined flight_join(struct flights *flights, struct want *want)
 struct flight *flight_alone(struct flights *flights, const struct route *route, const char *id)
 {
 	const struct config_sumdb *sumdb;
+	struct err ignored = { 0 };
 	struct flight *f = NULL;
 
 	/* Nobody is asked for it, and nothing of it would be proven. */
 	if (sumdbs_rule_of(flights->answer->config, route->module, &sumdb) == SUMDBS_DENY)
 		return NULL;
 	/* Who published it may do so again. */
-	if (route->is_private && publish_is_home(flights->store, route_escaped_module(route)))
+	if (route->is_private && publish_is_home(flights->store, route_escaped_module(route), &ignored) != 0)
 		return NULL;
 	pthread_mutex_lock(&flights->mutex);
 	if (!find_flight(flights, route->key))

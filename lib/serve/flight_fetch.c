@@ -159,7 +159,9 @@ static void audit_kept(const struct flight *f)
 /* Meanwhile: what was accepted never changes, and the list is made of that. */
 static bool was_published(const struct flight *f)
 {
-	return f->route.is_private && publish_is_home(f->home->store, route_escaped_module(&f->route));
+	struct err ignored = { 0 };
+
+	return f->route.is_private && publish_is_home(f->home->store, route_escaped_module(&f->route), &ignored) != 0;
 }
 
 static void commit(void *arg)
@@ -177,8 +179,8 @@ static void commit(void *arg)
 			ziphash, &err) == 0 &&
 	    !f->route.is_mutable) {
 		flight_may_keep(f); /* again: a recheck may have found no object yet, and forgotten it */
-		if (f->route.kind == ROUTE_INFO)
-			store_list_add(f->home->store, f->route.key);
+		if (f->route.kind == ROUTE_INFO && store_list_add(f->home->store, f->route.key, &err) != 0)
+			log_write(LOG_WARN, "%s: %s", f->id, err.text);
 		audit_kept(f);
 	}
 	part_discard(f->home->store, &f->part);
@@ -241,6 +243,23 @@ static void verify(void *arg)
 	}
 }
 
+/*
+ * A package of a module that was published here is no module, and the go command, which has
+ * to ask, gives up where it hears of anything but absence. It is forgotten at once.
+ */
+static bool end_below_home(struct flight *f, const struct err *err)
+{
+	struct store_absence absence = { 404, STR("text/plain; charset=utf-8"), STR(""), 0 };
+
+	if (!f->route.is_private || f->route.sumdb ||
+	    !publish_is_below_home(f->home->store, route_escaped_module(&f->route)))
+		return false;
+	absence.text = pool_printf(f->pool, "not found: '%.*s' lies below a module that was uploaded here, and no "
+				   "repository has it: %s\n", STR_ARG(f->route.module), err->text);
+	flight_end_absent(f, &absence, false);
+	return true;
+}
+
 static void finish_without_body(void *arg)
 {
 	struct flight *f = arg;
@@ -249,6 +268,8 @@ static void finish_without_body(void *arg)
 	if (f->result->outcome == UPSTREAM_FAILED) {
 		struct err err = f->result->err;
 
+		if (end_below_home(f, &err))
+			return;
 		flight_end_failed(f, &err);
 		return;
 	}

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "gomod/module.h"
+#include "gomod/version.h"
 #include "serve/page.h"
 #include "state/publish.h"
 
@@ -264,23 +265,39 @@ static void answer_authorizer(const struct proxy *proxy, struct want *want, cons
 	loop_settle(proxy->answer->loop, want->request, http_send_err(want->request, &err, STR("")));
 }
 
-/*
- * Of a module that was published here: what isn't here is nowhere, and the answers
- * that may change are made of what is. True if the request is answered.
- */
-static bool answer_at_home(const struct proxy *proxy, struct want *want)
+/* The answers that may change, made of what was published. 0, FILE_ABSENT or -1. */
+static int make_at_home(const struct proxy *proxy, const struct want *want, struct str module,
+			struct str *body, struct err *err)
 {
 	struct pool *pool = want->request->pool;
+	struct str version;
+
+	switch (want->route.kind) {
+	case ROUTE_LIST:
+		return publish_list(proxy->store, pool, module, body, err);
+	case ROUTE_LATEST:
+		return publish_latest(proxy->store, pool, module, body, err);
+	case ROUTE_QUERY:
+		/* v2.0.0 of a module without a go.mod, as its repository would have it. */
+		version = pool_printf(pool, "%.*s+incompatible", STR_ARG(want->route.version));
+		return version_is_canonical(version)
+		       ? publish_info(proxy->store, pool, module, version, body, err) : FILE_ABSENT;
+	default:
+		return FILE_ABSENT;
+	}
+}
+
+/* What isn't here of a module that was published here is nowhere. True if the request is answered. */
+static bool answer_at_home(const struct proxy *proxy, struct want *want)
+{
 	struct str module = route_escaped_module(&want->route), body = STR("");
 	struct err err = { 0 };
-	int rc = FILE_ABSENT;
+	int rc = want->route.is_private ? publish_is_home(proxy->store, module, &err) : 0;
 
-	if (!want->route.is_private || !publish_is_home(proxy->store, module))
+	if (rc == 0)
 		return false;
-	if (want->route.kind == ROUTE_LIST)
-		rc = publish_list(proxy->store, pool, module, &body, &err);
-	else if (want->route.kind == ROUTE_LATEST)
-		rc = publish_latest(proxy->store, pool, module, &body, &err);
+	if (rc > 0)
+		rc = make_at_home(proxy, want, module, &body, &err);
 	want->cache_status = hit;
 	if (rc == -1)
 		answer_err(proxy->answer, want, &err);

@@ -62,6 +62,16 @@ static int receive(struct http_request *request, struct publish *publish, char *
 	return got < 0 ? -1 : 0;
 }
 
+/* What nobody wants is read all the same: see upload.h. For no longer than a request may take to arrive. */
+static void drain(const struct uploads *uploads, struct http_request *request, char *bytes)
+{
+	int64_t deadline_ms = clock_now_ms() + uploads->answer->config->server.request_timeout_s * 1000LL;
+	struct err ignored;
+
+	while (clock_now_ms() < deadline_ms && http_read_body(request, bytes, READ_BYTES, &ignored) > 0)
+		;
+}
+
 static void answer_published(const struct upload *u, int there, const char *h1)
 {
 	const struct route *route = &u->want->route;
@@ -85,14 +95,15 @@ static void run(void *arg)
 	char h1[MODZIP_H1_SIZE] = "";
 	char *bytes = mem_alloc(READ_BYTES);
 	struct err err = { 0 };
-	int rc = -1;
+	int rc = publish_begin(home->store, &publish, &err);
 
-	if (publish_begin(home->store, &publish, &err) == 0) {
-		if (receive(u->want->request, &publish, bytes, &err) == 0)
-			rc = publish_commit(home->store, &publish, route->module, route->version,
-					    time(NULL), u->from, h1, &err);
-		publish_end(home->store, &publish);
-	}
+	if (rc == 0)
+		rc = receive(u->want->request, &publish, bytes, &err);
+	if (rc != 0)
+		drain(home, u->want->request, bytes);
+	else
+		rc = publish_commit(home->store, &publish, route->module, route->version, time(NULL), u->from, h1, &err);
+	publish_end(home->store, &publish);
 	free(bytes);
 	atomic_fetch_sub(&home->under_way, 1);
 	/* The request, and with it this upload, is gone then. */
@@ -115,35 +126,13 @@ static struct work *start(struct uploads *uploads, struct work **work, struct er
 	return started;
 }
 
-void upload_begin(struct uploads *uploads, struct want *want, struct str user)
-{
-	struct pool *pool = want->request->pool;
-	struct upload *u = pool_alloc(pool, sizeof(*u));
-	struct err err = { 0 };
-	struct work *work = start(uploads, &uploads->work, &err);
-
-	if (atomic_fetch_add(&uploads->under_way, 1) >= UPLOADS_MAX || !work) {
-		atomic_fetch_sub(&uploads->under_way, 1);
-		if (work)
-			err_set(&err, ERR_OVERLOAD, "%d others are being uploaded: try again", UPLOADS_MAX);
-		answer_err(uploads->answer, want, &err);
-		return;
-	}
-	*u = (struct upload){ uploads, want, NULL };
-	u->from = pool_printf(pool, "upload by %.*s", STR_ARG(str_head(user, 256))).p;
-	work_post(work, run, u);
-}
-
 static void pass(void *arg)
 {
 	struct passer *p = arg;
 	struct passer passer = *p; /* it is the request's */
-	int64_t deadline_ms = clock_now_ms() + p->home->answer->config->server.request_timeout_s * 1000LL;
 	char *bytes = mem_alloc(READ_BYTES);
-	struct err ignored;
 
-	while (clock_now_ms() < deadline_ms && http_read_body(p->request, bytes, READ_BYTES, &ignored) > 0)
-		;
+	drain(p->home, p->request, bytes);
 	free(bytes);
 	passer.go_on(passer.arg);
 	atomic_fetch_sub(&passer.home->passing_by, 1);
@@ -168,6 +157,37 @@ bool upload_let_pass(struct uploads *uploads, struct http_request *request, void
 	*p = (struct passer){ uploads, request, go_on, arg };
 	work_post(work, pass, p);
 	return true;
+}
+
+static void answer_overload(void *arg)
+{
+	struct upload *u = arg;
+	struct err err;
+
+	err_set(&err, ERR_OVERLOAD, "%d others are being uploaded: try again", UPLOADS_MAX);
+	answer_err(u->home->answer, u->want, &err);
+}
+
+void upload_begin(struct uploads *uploads, struct want *want, struct str user)
+{
+	struct pool *pool = want->request->pool;
+	struct upload *u = pool_alloc(pool, sizeof(*u));
+	struct err err = { 0 };
+	struct work *work = start(uploads, &uploads->work, &err);
+
+	*u = (struct upload){ uploads, want, NULL };
+	if (!work) {
+		answer_err(uploads->answer, want, &err);
+		return;
+	}
+	if (atomic_fetch_add(&uploads->under_way, 1) >= UPLOADS_MAX) {
+		atomic_fetch_sub(&uploads->under_way, 1);
+		if (!upload_let_pass(uploads, want->request, answer_overload, u))
+			answer_overload(u);
+		return;
+	}
+	u->from = pool_printf(pool, "upload by %.*s", STR_ARG(str_head(user, 256))).p;
+	work_post(work, run, u);
 }
 
 struct uploads *uploads_new(const struct answer *answer, struct store *store)

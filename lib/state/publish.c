@@ -1,5 +1,6 @@
 #include "state/publish.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #define LOCK_TRIES    100
 #define LOCK_PAUSE_US 50000
 #define ZIPHASH_MAX   256
+#define MARK_MAX      1024
 
 /* One version on its way in. */
 struct version {
@@ -32,6 +34,7 @@ struct version {
 	const char *stem;	    /* DIR/VERSION */
 	struct str gomod;
 	const char *h1;
+	bool has_changed; /* something of it was put in place */
 };
 
 static const char *key_of(const struct version *v, const char *extension)
@@ -137,16 +140,72 @@ static int compare(struct version *v, struct err *err)
 	return rc == -1 ? -1 : is_there;
 }
 
+/* ---- that it lives here ---- */
+
+static const char *mark_of(struct pool *pool, const char *dir)
+{
+	return pool_printf(pool, "%s/uploaded", dir).p;
+}
+
+/* The version that is on its way, escaped; "" once one is here. Returns 0, FILE_ABSENT or -1. */
+static int read_mark(struct store *store, struct pool *pool, const char *dir, struct str *pending,
+		     struct err *err)
+{
+	*pending = STR("");
+	return file_read_all(store_dirfd(store), mark_of(pool, dir), MARK_MAX, pool, pending, err);
+}
+
+/* Is the version's zip here, or somebody just putting it there? *lock: else it is ours now. */
+static bool is_arriving(struct store *store, struct pool *pool, const char *dir, struct str version, int *lock)
+{
+	const char *zip = pool_printf(pool, "%s/%.*s.zip", dir, STR_ARG(version)).p;
+	const char *path = pool_printf(pool, "%s/%.*s.lock", dir, STR_ARG(version)).p;
+	struct err ignored = { 0 };
+
+	*lock = file_open(store_dirfd(store), path, O_RDWR, 0, &ignored);
+	if (*lock >= 0 && flock(*lock, LOCK_EX | LOCK_NB) != 0)
+		return true;
+	return faccessat(store_dirfd(store), zip, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int publish_is_home(struct store *store, struct str escaped, struct err *err)
+{
+	struct pool *pool = pool_new();
+	const char *dir = pool_printf(pool, "private/download/%.*s/@v", STR_ARG(escaped)).p;
+	struct str pending;
+	int lock = -1, rc;
+
+	rc = store_dirfd(store) < 0 ? FILE_ABSENT : read_mark(store, pool, dir, &pending, err);
+	if (rc == 0 && pending.n > 0 && !is_arriving(store, pool, dir, pending, &lock)) {
+		log_write(LOG_WARN, "'%s/%.*s': its upload was broken off; forgotten", dir, STR_ARG(pending));
+		rc = file_remove(store_dirfd(store), mark_of(pool, dir), err) == 0 ? FILE_ABSENT : -1;
+	}
+	if (lock >= 0)
+		close(lock);
+	pool_free(pool);
+	return rc == -1 ? err_wrap(err, "whether '%.*s' was uploaded here", STR_ARG(escaped)) : rc == 0;
+}
+
 /* ---- putting it in place ---- */
 
-static int put_zip(struct version *v, const struct publish *publish, struct err *err)
+/* The mark before the zip: from here on nobody fetches the rest of it from elsewhere. */
+static int put_zip(struct version *v, const struct publish *publish, bool is_marked, struct err *err)
 {
+	struct str version = str_skip(str_of(v->stem), strlen(v->dir) + 1);
+	const char *mark = mark_of(v->pool, v->dir);
+	struct err ignored;
+	int rc = -1;
+
 	if (fsync(publish->fd) != 0)
 		return err_errno(err, "cannot flush '%s'", publish->name);
 	seal_put(publish->fd, str_of(v->h1));
-	if (store_put(v->store, key_of(v, "ziphash"), str_of(v->h1), true, err) != 0)
-		return -1;
-	return file_rename(store_dirfd(v->store), publish->name, key_of(v, "zip"), err);
+	if (store_put(v->store, key_of(v, "ziphash"), str_of(v->h1), true, err) == 0 &&
+	    file_create(store_dirfd(v->store), "tmp", mark, version, err) == 0)
+		rc = file_rename(store_dirfd(v->store), publish->name, key_of(v, "zip"), err);
+	if (rc != 0 && !is_marked)
+		file_remove(store_dirfd(v->store), mark, &ignored);
+	v->has_changed = rc == 0;
+	return rc;
 }
 
 /* Unless it is there, since what was served once never changes. */
@@ -157,7 +216,10 @@ static int put_once(struct version *v, const char *extension, struct str text, s
 
 	if (rc == 0)
 		close(file.fd);
-	return rc == FILE_ABSENT ? store_put(v->store, key_of(v, extension), text, true, err) : rc;
+	if (rc != FILE_ABSENT)
+		return rc;
+	v->has_changed = true;
+	return store_put(v->store, key_of(v, extension), text, true, err);
 }
 
 static struct str info_of(const struct version *v, time_t time)
@@ -200,15 +262,22 @@ static void audit(const struct version *v, const char *from)
 
 static int put(struct version *v, const struct publish *publish, time_t time, struct err *err)
 {
-	const char *mark = pool_printf(v->pool, "%s/uploaded", v->dir).p;
-	int there = compare(v, err);
+	int there = compare(v, err), marked;
+	struct str pending;
 
-	/* The mark first: from here on nobody fetches the rest of it from elsewhere. */
-	if (there < 0 || file_create(store_dirfd(v->store), "tmp", mark, STR(""), err) != 0 ||
-	    (there == 0 && put_zip(v, publish, err) != 0) || put_once(v, "mod", v->gomod, err) != 0 ||
-	    put_once(v, "info", info_of(v, time), err) != 0)
+	if (there < 0 || (marked = read_mark(v->store, v->pool, v->dir, &pending, err)) == -1)
 		return -1;
-	store_list_add(v->store, key_of(v, "info"));
+	/* It came from the module's repository, and that is where the others are. */
+	if (there && marked == FILE_ABSENT)
+		return there;
+	if (!there && put_zip(v, publish, marked == 0, err) != 0)
+		return -1;
+	if ((marked == FILE_ABSENT || pending.n > 0) &&
+	    file_replace(store_dirfd(v->store), "tmp", mark_of(v->pool, v->dir), STR(""), true, err) != 0)
+		return -1;
+	if (put_once(v, "mod", v->gomod, err) != 0 || put_once(v, "info", info_of(v, time), err) != 0 ||
+	    store_list_add(v->store, key_of(v, "info"), err) != 0)
+		return -1;
 	forget(v);
 	return there;
 }
@@ -248,7 +317,7 @@ int publish_commit(struct store *store, struct publish *publish, struct str modu
 	if (name_it(&v, err) == 0 && check_zip(&v, publish->fd, h1, err) == 0 &&
 	    (lock = lock_version(&v, err)) >= 0)
 		rc = put(&v, publish, time, err);
-	if (rc == 0)
+	if (rc >= 0 && v.has_changed)
 		audit(&v, from);
 	if (rc < 0 && err->kind == ERR_BAD_UPSTREAM)
 		err->kind = ERR_BAD_REQUEST; /* whose it is here */
@@ -288,12 +357,17 @@ int publish_zip(struct store *store, struct str module, struct str version, int 
 
 /* ---- asking ---- */
 
-bool publish_is_home(struct store *store, struct str escaped)
+bool publish_is_below_home(struct store *store, struct str escaped)
 {
-	char path[STORE_KEY_MAX];
+	struct err ignored = { 0 };
+	long slash;
 
-	snprintf(path, sizeof(path), "private/download/%.*s/@v/uploaded", STR_ARG(escaped));
-	return store_dirfd(store) >= 0 && faccessat(store_dirfd(store), path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	while ((slash = str_find_last(escaped, '/')) > 0) {
+		escaped = str_head(escaped, (size_t)slash);
+		if (publish_is_home(store, escaped, &ignored) == 1)
+			return true;
+	}
+	return false;
 }
 
 int publish_list(struct store *store, struct pool *pool, struct str escaped, struct str *list,
@@ -308,11 +382,46 @@ int publish_list(struct store *store, struct pool *pool, struct str escaped, str
 	return list_normalize(pool, text, list, err);
 }
 
+int publish_info(struct store *store, struct pool *pool, struct str escaped, struct str version,
+		 struct str *info, struct err *err)
+{
+	struct str name;
+
+	if (version_escape(pool, version, &name, err) != 0)
+		return -1;
+	return file_read_all(store_dirfd(store),
+			     pool_printf(pool, "private/download/%.*s/@v/%.*s.info", STR_ARG(escaped),
+					 STR_ARG(name)).p,
+			     INFO_BODY_MAX, pool, info, err);
+}
+
+/* No list has those; best stays empty if there are none. */
+static int latest_pseudo(struct store *store, struct pool *pool, struct str escaped, struct str *best,
+			 struct err *err)
+{
+	const char *dir = pool_printf(pool, "private/download/%.*s/@v", STR_ARG(escaped)).p;
+	struct dirent *entry;
+	struct str version;
+	DIR *files;
+
+	if (file_dir_list(store_dirfd(store), dir, &files, err) < 0)
+		return -1;
+	while ((entry = readdir(files)) != NULL) {
+		struct str name = str_of(entry->d_name);
+
+		if (str_has_suffix(name, STR(".info")) &&
+		    version_unescape(pool, str_head(name, name.n - strlen(".info")), &version, err) == 0 &&
+		    version_is_pseudo(version) && (!best->p || version_compare(version, *best) > 0))
+			*best = version;
+	}
+	closedir(files);
+	return 0;
+}
+
 int publish_latest(struct store *store, struct pool *pool, struct str escaped, struct str *info,
 		   struct err *err)
 {
 	struct str list, version, best = { 0 };
-	const char *path;
 
 	if (publish_list(store, pool, escaped, &list, err) != 0)
 		return -1;
@@ -321,10 +430,7 @@ int publish_latest(struct store *store, struct pool *pool, struct str escaped, s
 		if (version.n > 0 &&
 		    (!best.p || version_prerelease(version).n == 0 || version_prerelease(best).n > 0))
 			best = version;
-	if (!best.p)
-		return FILE_ABSENT;
-	if (version_escape(pool, best, &version, err) != 0)
+	if (!best.p && latest_pseudo(store, pool, escaped, &best, err) != 0)
 		return -1;
-	path = pool_printf(pool, "private/download/%.*s/@v/%.*s.info", STR_ARG(escaped), STR_ARG(version)).p;
-	return file_read_all(store_dirfd(store), path, INFO_BODY_MAX, pool, info, err);
+	return best.p ? publish_info(store, pool, escaped, best, info, err) : FILE_ABSENT;
 }

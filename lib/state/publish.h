@@ -10,7 +10,9 @@
  *
  * A module of which one version was published lives here alone: its list and
  * latest version are made of what is here, and nobody else is asked for it. That
- * is marked by the file "uploaded" beside its versions.
+ * is marked by the file "uploaded" beside its versions, which names the first one
+ * while that is on its way, so that an upload that is broken off marks nothing. A
+ * version that is here from a repository already is left to it.
  *
  * Whether the module is private, and whether who brings it may, is the caller's to ask.
  */
@@ -57,16 +59,26 @@ void publish_end(struct store *store, struct publish *publish);
 int publish_zip(struct store *store, struct str module, struct str version, int fd, off_t size,
 		time_t time, const char *from, char h1[MODZIP_H1_SIZE], struct err *err);
 
-/* Does it live here alone? escaped: the module's path as in URLs. */
-bool publish_is_home(struct store *store, struct str escaped);
+/*
+ * Does it live here alone? escaped: the module's path as in URLs. Returns 1, 0, or -1 with
+ * *err set: then nobody else may be asked.
+ */
+int publish_is_home(struct store *store, struct str escaped, struct err *err);
+
+/* Does it lie below one that does, as packages of that one do? */
+bool publish_is_below_home(struct store *store, struct str escaped);
 
 /* Its versions, as "@v/list" has them. Returns 0 or -1. */
 int publish_list(struct store *store, struct pool *pool, struct str escaped, struct str *list,
 		 struct err *err);
 
+/* The .info of a version, unescaped. Returns 0, FILE_ABSENT or -1. */
+int publish_info(struct store *store, struct pool *pool, struct str escaped, struct str version,
+		 struct str *info, struct err *err);
+
 /*
- * The .info of its latest version: the highest release, else the highest
- * pre-release, as the go command has it. Returns 0, FILE_ABSENT, or -1.
+ * The .info of its latest version: the highest release, else the highest pre-release, else
+ * the highest pseudo-version, as the go command has it. Returns 0, FILE_ABSENT, or -1.
  */
 int publish_latest(struct store *store, struct pool *pool, struct str escaped, struct str *info,
 		   struct err *err);

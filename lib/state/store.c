@@ -414,34 +414,33 @@ static int add_line(int fd, struct str line, struct pool *pool, struct err *err)
 			      err);
 }
 
-void store_list_add(struct store *store, const char *info_key)
+int store_list_add(struct store *store, const char *info_key, struct err *err)
 {
 	struct str key = str_of(info_key), version, plain;
 	long slash = str_find_last(key, '/');
 	struct pool *pool = pool_new();
-	struct err err = { 0 };
 	const char *path;
-	int fd;
+	int fd, rc = 0;
 
 	version = str_skip(key, (size_t)slash + 1);
 	version = str_head(version, version.n - strlen(".info"));
 	path = pool_printf(pool, "%.*s/list", (int)slash, key.p).p;
-	if (store->dirfd < 0 || version_unescape(pool, version, &plain, &err) != 0 ||
+	if (store->dirfd < 0 || version_unescape(pool, version, &plain, err) != 0 ||
 	    version_is_pseudo(plain))
 		goto out;
-	fd = file_open(store->dirfd, path, O_RDWR | O_APPEND, 0, &err);
+	fd = file_open(store->dirfd, path, O_RDWR | O_APPEND, 0, err);
 	/* The first line comes with the file: an empty list says "no versions". */
-	if (fd == FILE_ABSENT &&
-	    file_create(store->dirfd, "tmp", path,
-			pool_printf(pool, "%.*s\n", STR_ARG(plain)), &err) == 0)
-		fd = file_open(store->dirfd, path, O_RDWR | O_APPEND, 0, &err);
-	if (fd < 0)
-		goto out;
-	if (add_line(fd, plain, pool, &err) != 0)
-		log_write(LOG_WARN, "'%s': %s", path, err.text);
-	close(fd);
+	if (fd == FILE_ABSENT)
+		fd = file_create(store->dirfd, "tmp", path, pool_printf(pool, "%.*s\n", STR_ARG(plain)), err) == 0
+		     ? file_open(store->dirfd, path, O_RDWR | O_APPEND, 0, err) : -1;
+	rc = fd < 0 ? -1 : add_line(fd, plain, pool, err);
+	if (fd >= 0)
+		close(fd);
+	if (rc != 0)
+		err_wrap(err, "'%s'", path);
 out:
 	pool_free(pool);
+	return rc;
 }
 
 static void sweep_file(int dirfd, const char *name, int age_s)

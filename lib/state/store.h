@@ -130,9 +130,9 @@ void store_absence_remove(struct store *store, const char *key);
 
 /*
  * Note in download/MODULE/@v/list that a version is here, as cmd/go does
- * for GOPROXY=file://; the key is that of the version's .info file.
+ * for GOPROXY=file://; the key is that of the version's .info file. Returns 0 or -1.
  */
-void store_list_add(struct store *store, const char *info_key);
+int store_list_add(struct store *store, const char *info_key, struct err *err);
 
 /*
  * Tell about a write that failed: loudly the first time since one went

@@ -286,10 +286,10 @@ static void test_list_has_what_is_here(void **state)
 	struct str list;
 
 	assert_int_equal(store_put(store, "download/m.x/@v/v1.0.0.info", STR("{}"), false, &err), 0);
-	store_list_add(store, "download/m.x/@v/v1.0.0.info");
-	store_list_add(store, "download/m.x/@v/v1.0.1-!r!c1.info");
-	store_list_add(store, "download/m.x/@v/v1.0.0.info");
-	store_list_add(store, "download/m.x/@v/v0.0.0-20200102030405-abcdefabcdef.info");
+	assert_int_equal(store_list_add(store, "download/m.x/@v/v1.0.0.info", &err), 0);
+	assert_int_equal(store_list_add(store, "download/m.x/@v/v1.0.1-!r!c1.info", &err), 0);
+	assert_int_equal(store_list_add(store, "download/m.x/@v/v1.0.0.info", &err), 0);
+	assert_int_equal(store_list_add(store, "download/m.x/@v/v0.0.0-20200102030405-abcdefabcdef.info", &err), 0);
 	assert_int_equal(file_read_all(store_dirfd(store), "download/m.x/@v/list", 1000, pool, &list, &err), 0);
 	assert_true(str_is_equal(list, STR("v1.0.0\nv1.0.1-RC1\n")));
 	pool_free(pool);
