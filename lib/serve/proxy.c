@@ -218,6 +218,12 @@ static bool answer_refusal(const struct proxy *proxy, struct want *want)
 	return true;
 }
 
+static void answer_not_for_you(const struct proxy *proxy, struct want *want)
+{
+	answer_text(proxy->answer, want, 404, text_type,
+		    STR("not found: there is no such module, or not for who asks\n"), STR("no-store"));
+}
+
 /*
  * Who may not have a private module hears so before anything is looked for, so
  * that it makes no difference whether it is there. True if the request is answered.
@@ -237,32 +243,36 @@ static bool answer_to_stranger(const struct proxy *proxy, struct want *want)
 		return true;
 	}
 	log_write(LOG_WARN, "%s: 404, %s", request->id, err.text);
-	answer_text(proxy->answer, want, 404, text_type,
-		    STR("not found: there is no such module, or not for who asks\n"), STR("no-store"));
+	answer_not_for_you(proxy, want);
 	return true;
 }
 
 /*
  * Whether the request may go on is all that is asked: 200, 401 or 403, the three
- * that nginx's auth_request knows. What is no object of ours at all may not.
+ * that nginx's auth_request knows; a FastCGI authorizer's answer is the client's,
+ * and may look like absence. What is no object of ours at all may not.
  */
 static void answer_authorizer(const struct proxy *proxy, struct want *want, const struct err *parse_err)
 {
 	struct err err = *parse_err;
+	bool is_stranger = false;
 
 	if (err.kind != ERR_NONE)
 		err.kind = ERR_FORBIDDEN;
 	else if (want->route.kind == ROUTE_HOME)
 		err_set(&err, ERR_FORBIDDEN, "a directory is no object: what lies in it is not to be listed");
 	else if (want->route.is_private)
-		access_check(proxy->access, want->request, want->route.module,
-			     want->route.is_upload ? ACCESS_WRITE : ACCESS_READ, &err);
+		is_stranger = access_check(proxy->access, want->request, want->route.module,
+					   want->route.is_upload ? ACCESS_WRITE : ACCESS_READ, &err) != 0;
 	if (err.kind == ERR_NONE) {
 		answer_text(proxy->answer, want, 200, text_type, STR(""), STR("no-store"));
 		return;
 	}
 	log_write(LOG_WARN, "%s: %d, %s", want->request->id, http_status_of(err.kind), err.text);
-	loop_settle(proxy->answer->loop, want->request, http_send_err(want->request, &err, STR("")));
+	if (is_stranger && proxy->answer->config->private_.refuse == CONFIG_REFUSE_404 && want->request->role.n == 0)
+		answer_not_for_you(proxy, want);
+	else
+		loop_settle(proxy->answer->loop, want->request, http_send_err(want->request, &err, STR("")));
 }
 
 /* The answers that may change, made of what was published. 0, FILE_ABSENT or -1. */

@@ -317,7 +317,7 @@ int publish_commit(struct store *store, struct publish *publish, struct str modu
 	if (name_it(&v, err) == 0 && check_zip(&v, publish->fd, h1, err) == 0 &&
 	    (lock = lock_version(&v, err)) >= 0)
 		rc = put(&v, publish, time, err);
-	if (rc >= 0 && v.has_changed)
+	if (v.has_changed)
 		audit(&v, from);
 	if (rc < 0 && err->kind == ERR_BAD_UPSTREAM)
 		err->kind = ERR_BAD_REQUEST; /* whose it is here */

@@ -6,6 +6,7 @@ Modules come from the store, put there beforehand: where they are fetched from i
 import sys
 sys.dont_write_bytecode = True
 import base64
+import fcntl
 import io
 import hashlib
 import json
@@ -297,7 +298,10 @@ def test_authorizer():
                           ("GOPROXY_ROLE", request_bytes({**base, "GOPROXY_ROLE": "authorizer"}))):
             begin = time.monotonic()
             a = run_calls([Call(pool.address, path, raw=raw)])[0]
-            tap.eq((a.status, a.ended), (status, True), "%s, %s, %s: %d" % (what, who.get("REMOTE_USER"), path, status), a)
+            # What FastCGI's authorizer says is the client's answer; nginx knows 401 and 403 alone.
+            is_hidden = path == zip_path and status != 200 and what.startswith("FCGI")
+            tap.eq((a.status, a.ended), (404 if is_hidden else status, True),
+                   "%s, %s, %s: %d" % (what, who.get("REMOTE_USER"), path, 404 if is_hidden else status), a)
             tap.ok(time.monotonic() - begin < 5, "at once")
             if status == 200:
                 tap.eq(a.body, b"", "without a body")
@@ -443,6 +447,58 @@ def test_uploads_at_once():
     pool.stop()
 
 
+def test_upload_beside_a_repository():
+    """What its repository has stays in sight until a version is really taken, and then it lives here alone."""
+    up, store, env = site(private_write=WRITE)
+    module = "corp.example/up/m"
+    fill(store, module)
+    put(store, "private/mutable/%s/@v/list" % module, b"v1.0.0\nv1.1.0\n")
+    folder = store + "/private/download/%s/@v/" % module
+
+    def upload(version, where=module):
+        data = module_zip(where, version)
+        return cgi({**env, **user("alice"), "CONTENT_LENGTH": len(data)}, "/%s/@v/%s.zip" % (where, version), "PUT", stdin=data)
+
+    def get(path):
+        a = cgi({**env, **user("alice")}, "/" + path)
+        return a.status, a.text
+    theirs = (200, "v1.0.0\nv1.1.0\n")
+    tap.eq(upload("v1.0.0").status, 200, "a version that came from there, once more")
+    tap.eq(get(module + "/@v/list"), theirs, "hides nothing")
+    os.mkdir(folder + "v1.7.0.zip")
+    tap.eq(upload("v1.7.0").status, 500, "a zip that can't be put in place")
+    tap.eq(get(module + "/@v/list"), theirs, "hides nothing")
+    os.rmdir(folder + "v1.7.0.zip")
+    # Killed between the mark and the zip; while it is on its way nobody else is asked.
+    put(store, "private/download/%s/@v/uploaded" % module, b"v1.8.0")
+    with open(folder + "v1.8.0.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tap.eq(get(module + "/@v/v1.1.0.info")[0], 404, "an upload on its way")
+    tap.eq(get(module + "/@v/list"), theirs, "broken off it hides nothing")
+    tap.ok(not os.path.exists(folder + "uploaded"), "and is forgotten", os.listdir(folder))
+    put(store, "private/download/%s/@v/list/x" % module, b"")
+    a = upload("v1.9.0")
+    tap.ok(a.status == 500 and "list" in a.text, "what can't be listed isn't taken", a)
+    shutil.rmtree(folder + "list")
+    tap.eq(upload("v1.9.0").status, 200, "and can be sent again")
+    tap.eq(get(module + "/@v/list"), (200, "v1.9.0\n"), "now it lives here")
+    tap.eq(get(module + "/@v/v1.1.0.info")[0], 404, "alone")
+    lines = [json.loads(line) for line in slurp(store + "/audit.log").decode().splitlines()]
+    tap.eq([line["object"] for line in lines if line["event"] == "published"], [module + "/@v/v1.9.0.zip"], "the audit log has it once")
+    # The go command asks for packages, too, and gives up at anything but a 404.
+    tap.eq(get("corp.example/up/other/@v/list")[0], 502, "what no repository can be found for")
+    status, text = get(module + "/pkg/deep/@v/list")
+    tap.ok(status == 404 and "uploaded here" in text, "a package of what was uploaded is no module", text)
+    pseudo = ["v0.0.0-20240102030405-abcdefabcdef", "v0.0.0-20240203040506-abcdefabcdef", "v0.0.0-20230102030405-abcdefabcdef"]
+    tap.eq([upload(v, "corp.example/up/pseudo").status for v in pseudo], [201] * 3, "pseudo-versions")
+    tap.eq(json.loads(get("corp.example/up/pseudo/@latest")[1])["Version"], pseudo[1], "of which the newest is the latest")
+    data = module_zip("corp.example/up/old", "v2.0.0+incompatible", mod=b"")
+    a = cgi({**env, **user("alice"), "CONTENT_LENGTH": len(data)}, "/corp.example/up/old/@v/v2.0.0+incompatible.zip", "PUT", stdin=data)
+    tap.eq(a.status, 201, "a version without a go.mod", a)
+    tap.eq(json.loads(get("corp.example/up/old/@v/v2.0.0.info")[1])["Version"], "v2.0.0+incompatible", "is found by its tag")
+    tap.eq(get("corp.example/up/old/@v/v3.0.0.info")[0], 404, "another isn't")
+
+
 def test_upload_killed():
     """kill -9 at any moment: the version is there, or it isn't, and whoever sends it again mends the rest."""
     up, store, env = site(private_write=WRITE)
@@ -576,7 +632,9 @@ def behind(server, has_accounts=True, run=None):
     if has_accounts:
         cases += [("alice", alice, path, 403), ("alice", alice, other, 200), ("sam", sam, path, 200), ("sam", sam, path, 200)]
         cases += [("sam", sam, module + p, 200) for p in PATHS] + [("alice", alice, module + p, 403) for p in PATHS[:2]]
-        cases += [("sam", sam, "/corp.example/secret/%73/@v/v1.0.0.mod", 200)]
+        cases += [("sam", sam, "/corp.example/secret/%73/@v/v1.0.0.mod", 200), ("sam", sam, "/cached-only" + path, 200),
+                  ("alice", alice, "/cached-only" + path, 403),
+                  ("a token", ("-H", "Authorization: bearer  " + TOKEN), other, 200)]
     else:
         cases += [("a token as password", token, other, 200), ("a token as password", token, path, 403)]
     for who, arguments, where, status in cases:
@@ -587,6 +645,8 @@ def behind(server, has_accounts=True, run=None):
             tap.eq(got[1].get("cache-control"), "private, no-store", "%s: nobody is to keep it" % server, got[1])
         if got[0] != 200:
             tap.ok(whole[-100:] not in got[2], "%s: no byte of it" % server)
+        if got[0] == 403 and who == "alice":
+            tap.like(got[2].decode("latin-1"), "'alice' may not have it", "%s: and why" % server)
     who, body, where = (sam, whole, path) if has_accounts else (token, module_zip("corp.example/x"), other)
     tap.eq(curl(run.url + where, *who)[2] == body, True, server + ": the zip comes whole")
     got = curl(run.url + where, "-I", *who)
@@ -608,6 +668,11 @@ def behind(server, has_accounts=True, run=None):
     got = curl(run.url + up_path, *bearer)
     tap.eq((got[0], got[2] == slurp(big)), (200, True), server + ": what was uploaded is there")
     tap.eq(curl(run.url + "/corp.example/up/m/@v/list", *bearer)[2], b"v1.0.0\n", server + ": and listed")
+    # Where it can't be written: why is to be read, though the body comes only now.
+    shutil.rmtree(store + "/tmp")
+    os.symlink(place.new("none"), store + "/tmp")
+    got = curl(run.url + up_path.replace("v1.0.0", "v1.0.2"), "-T", big, *bearer)
+    tap.ok(got[0] == 500 and b"cannot make" in got[2], server + ": an upload that fails says why", got)
     tap.eq([p for p in files_below(store) if p.startswith("fresh/corp")], [], server + ": no list where files are sent")
     tap.eq([p for p in up.paths() if "corp" in p], [], server + ": nobody was asked")
     run.end()
@@ -617,10 +682,68 @@ def behind(server, has_accounts=True, run=None):
 
 def test_nginx():
     def accept_bearer(text):
-        assert text.count('  auth_basic "private Go modules";') == 1
+        assert text.count('  auth_basic "private Go modules";') == 3
         return text.replace('  auth_basic "private Go modules";', "  auth_basic $goproxy_realm;")
-    realm = re.search(r"#   (map \$http_auth.*?\n)  #   \}", slurp(ROOT + "/httpd-examples/nginx-private.conf").decode(), re.S)
+    realm = re.search(r"#   (map \$http_auth.*?\n)#   \}", slurp(ROOT + "/httpd-examples/nginx-private.conf").decode(), re.S)
     behind("nginx", run=with_private("nginx", accept_bearer, realm[1].replace("#", "") + "}\n"))
+
+
+def test_nginx_refuses():
+    """As the responder does, whoever of the two says it first; without its passwords nginx lets nobody in."""
+    if not webrun.installed("nginx"):
+        tap.skip("nginx", "not installed")
+        return
+    path, whole = "/corp.example/secret/s/@v/v1.0.0.zip", place.file(module_zip("corp.example/up/m"), "zip")
+    nothing = "not found: there is no such module, or not for who asks\n"
+    for refuse, passwords in (("404", True), ("403", False), ("404", False)):
+        run = with_private("nginx", lambda text: text if passwords else re.sub(r"(auth_basic_user_file) .*;", r"\1 %s;" % place.new("none"), text))
+        up, store, run = web("nginx", run, private_write=WRITE, private_refuse=refuse)
+        for who in ("alice:" + PASSWORD, "sam:x", "sam:" + PASSWORD):
+            for where in (path, path.replace("v1.0.0", "v1.9.0"), path.replace("v1.0.0.zip", "list"), "/cached-only" + path):
+                got = curl(run.url + where, "-u", who)
+                what = "nginx, refuse = %s%s: %s: %s" % (refuse, "" if passwords else ", no passwords", who, where)
+                if not passwords:
+                    tap.ok(got[0] in (401, 403), what, got)
+                elif who == "sam:x":
+                    tap.eq(got[0], 401, what, got)
+                elif who.startswith("alice"):
+                    tap.eq((got[0], got[2].decode()), (404, nothing), what, got)
+                elif "1.9" not in where:
+                    tap.eq(got[0], 200, what, got)
+        got = curl(run.url + "/corp.example/up/m/@v/v1.0.0.zip", "-T", whole, "-u", "alice:" + PASSWORD)
+        tap.ok(got[0] == 201 if passwords else got[0] in (401, 403), "nginx, refuse = %s: an upload" % refuse, got)
+        run.end()
+
+
+def test_nginx_below_a_path():
+    if not webrun.installed("nginx"):
+        tap.skip("nginx", "not installed")
+        return
+    folder = place.new("examples")
+    shutil.copytree(ROOT + "/httpd-examples", folder)
+    text = slurp(folder + "/nginx-private.conf").decode().replace("/etc/goproxy/htpasswd", password_file())
+    # As it tells.
+    text = re.sub("\\^~ /(cached-only/)?corp", r"^~ /goproxy/\1corp", text).replace('"^(?<goproxy_private>', '"^/goproxy(?<goproxy_private>')
+    with open(folder + "/nginx-path.conf", "r+") as f:
+        text += f.read()
+        f.seek(0)
+        f.write(text)
+    up, store, env = site(private_write=WRITE)
+    run = webrun.WebRun("nginx", up.url, store, run=folder + "/run", PREFIX_PATH="/goproxy", GOPROXY_SERVER_PREFIX="/goproxy",
+                        **{k: str(v) for k, v in env.items() if k.startswith("GOPROXY_PRIVATE") or k == "GOPROXY_SUMDB_GOSUMDB"}).ready()
+    data = module_zip("corp.example/secret/s")
+    for path in PATHS:
+        for who, status in (("sam", 200), ("alice", 403)):
+            got = curl(run.url + "/corp.example/secret/s" + path, "-u", who + ":" + PASSWORD)
+            tap.eq(got[0], status, "nginx at /goproxy: %s, %s" % (who, path), got)
+        tap.eq(curl(run.url + "/corp.example/secret/s" + path)[0], 401, "nginx at /goproxy: nobody, " + path)
+    got = curl(run.url + "/corp.example/secret/s/@v/v1.0.0.zip", "-u", "sam:" + PASSWORD)
+    tap.eq((got[2] == data, "detail=file" in got[1].get("cache-status", "")), (True, True), "nginx at /goproxy: sends the file itself", got[1])
+    got = curl(run.url + "/corp.example/up/m/@v/v1.0.0.zip", "-T", place.file(module_zip("corp.example/up/m"), "zip"), "-u", "alice:" + PASSWORD)
+    tap.eq(got[0], 201, "nginx at /goproxy: an upload", got)
+    tap.eq(curl(run.url + "/cached-only/corp.example/x/@v/v1.0.0.zip", "-u", "alice:" + PASSWORD)[0], 200, "nginx at /goproxy: cached-only")
+    tap.eq([p for p in up.paths() if "corp" in p], [], "nginx at /goproxy: nobody was asked")
+    run.end()
 
 
 def certificates():
@@ -751,6 +874,12 @@ def by_the_go_command(url, folder):
     code, text = run_go("get", "corp.example/x@latest")
     tap.eq(code, 0, "go get", text)
     tap.like(slurp(home + "/go.sum").decode(), re.escape("corp.example/x v1.0.0 " + hash_zip(module_zip("corp.example/x"))), "what was kept here")
+    # As Bearer, which goes where accounts take every Basic.
+    os.unlink(home + "/.netrc")
+    env.update(GOAUTH="cat %s/goauth" % home, GOMODCACHE=home + "/other")
+    with open(home + "/goauth", "w") as f:
+        f.write("%s\n\nAuthorization: Bearer %s\n\n" % (url, TOKEN))
+    tap.eq(run_go("list", "-m", "-versions", "corp.example/x"), (0, "corp.example/x v1.0.0\n"), "go with GOAUTH: its versions")
     code, text = run_go("get", "corp.example/secret/s@latest")
     tap.ok(code != 0 and re.search(r"403 Forbidden.*'tom' may not have it", text, re.S), "go get of another's: told why", text)
 
@@ -781,12 +910,12 @@ def serve(command, port, log):
     return process
 
 
-def asks_first(server, command, port, log):
-    """Files sent by a server that asks us as its authorizer."""
+def asks_first(server, command, port, log, refused):
+    """Files sent by a server that asks us as its authorizer, with refuse = 404: Apache makes a 403 of any refusal."""
     process = serve(command, port, log)
     url, whole = "http://127.0.0.1:%d" % port, module_zip("corp.example/secret/s")
     path = "/corp.example/secret/s/@v/v1.0.0.zip"
-    for who, status in ((None, 401), ("alice", 403), ("sam", 200)):
+    for who, status in ((None, 401), ("alice", refused), ("sam", 200)):
         got = curl(url + path, "-r", "0-9", *(("-u", who + ":" + PASSWORD) if who else ()))
         tap.eq(got[0], 206 if status == 200 else status, "%s asks its authorizer: %s: %d" % (server, who, status),
                str(got) + slurp(log).decode())
@@ -798,7 +927,7 @@ def test_authorizer_of_lighttpd():
     if not webrun.installed("lighttpd"):
         tap.skip("lighttpd", "not installed")
         return
-    up, store, env = site()
+    up, store, env = site(private_refuse="404")
     pool, port, folder = Pool(env), free_port(), place.dir("lighttpd")
     conf = place.file("""
 server.bind = "127.0.0.1"
@@ -811,7 +940,7 @@ auth.require = ( "/corp" => ( "method" => "basic", "realm" => "go", "require" =>
 fastcgi.server = ( "/" => (( "socket" => "%s", "mode" => "authorizer", "check-local" => "disable",
   "docroot" => "%s/private/download" )))
 """ % (port, store, password_file(), pool.address, store))
-    asks_first("lighttpd", ["lighttpd", "-D", "-f", conf], port, folder + "/log")
+    asks_first("lighttpd", ["lighttpd", "-D", "-f", conf], port, folder + "/log", 404)
     pool.stop()
 
 
@@ -819,7 +948,7 @@ def test_authorizer_of_apache():
     if not os.path.exists("/usr/lib/apache2/modules/mod_authnz_fcgi.so"):
         tap.skip("mod_authnz_fcgi", "not installed")
         return
-    up, store, env = site()
+    up, store, env = site(private_refuse="404")
     pool, port, folder = Pool(env, tcp=True), free_port(), place.dir("apache")
     conf = place.file("".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n" % (m, m) for m in (
         "mpm_event", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic", "authnz_fcgi")) + """
@@ -841,7 +970,7 @@ AuthnzFcgiDefineProvider authz goproxy fcgi://127.0.0.1:%d/
 </Location>
 """ % (folder, folder, folder, port, "User www-data\nGroup www-data\n" if os.geteuid() == 0 else "", store,
        pool.address[1], password_file()))
-    asks_first("Apache", ["apache2", "-D", "FOREGROUND", "-f", conf], port, folder + "/log")
+    asks_first("Apache", ["apache2", "-D", "FOREGROUND", "-f", conf], port, folder + "/log", 403)
     pool.stop()
 
 
