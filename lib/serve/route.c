@@ -45,11 +45,11 @@ static int decode(struct pool *pool, struct str raw, struct str *path, struct er
 			c = high * 16 + low;
 			i += 2;
 		}
-		if (c < 0x20 || c == 0x7f || c == '\\' || (is_encoded && c == '/'))
+		if (c < 0x20 || c == 0x7f || c == '\\' || (is_encoded && c == '/') || (!is_encoded && c == '#'))
 			return err_set(err, ERR_BAD_REQUEST,
 				       "bad request: byte %zu of the path is %s", i,
-				       c == '/' ? "an escaped '/'"
-				       : c == '\\' ? "a '\\'" : "a control character");
+				       c == '/' ? "an escaped '/'" : c == '\\' ? "a '\\'"
+				       : c == '#' ? "a '#'" : "a control character");
 		out[n++] = (char)c;
 	}
 	*path = (struct str){ out, n };
@@ -132,7 +132,7 @@ static int disagree(struct str uri, const struct http_request *r, const struct c
 
 static bool is_below(struct str path, struct str prefix)
 {
-	return str_has_prefix(path, prefix) && 
+	return str_has_prefix(path, prefix) &&
 	       (path.n == prefix.n || str_has_prefix(str_skip(path, prefix.n), STR("/")));
 }
 

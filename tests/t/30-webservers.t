@@ -296,7 +296,7 @@ class ServerTests:
             b"/../../../../etc/passwd", b"/%2e%2e/%2e%2e/%2e%2e/etc/passwd", b"/goproxy.ini", b"/.htaccess",
             b"/goproxy.fcgi", b"/goproxy.cgi", b"/fresh/" + hot, b"/mutable/example.com/hello/@v/list", b"/tmp/", b"/download/", b"/" + b"a" * 3000 + b"/@v/list",
             b"/example.com/" + b"a" * 300 + b"/@v/list", b"/example.com/\xff\xfe/@v/list",
-            b"/example.com/%ff/@v/list", b"/sumdb/../" + hot, b"/sumdb/sum.fixture.test/../../" + hot,
+            b"/example.com/%ff/@v/list", b"/example.com/hello#/@v/list", b"/sumdb/../" + hot, b"/sumdb/sum.fixture.test/../../" + hot,
         )]
         if self.server.startswith("lighttpd"):
             targets.append(prefix + b"/goproxy.fcgi/" + hot)  # elsewhere a module could have this name
