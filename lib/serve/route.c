@@ -310,11 +310,26 @@ static int parse_object(struct pool *pool, struct str path, struct route *route,
 	return parse_version(pool, path, file, route, err);
 }
 
+/*
+ * A client that is told of a script where there is none, such as GOPROXY=https://host/goproxy.fcgi
+ * where the proxy is mounted at "/", must not send private names out as another host's.
+ */
+static int check_host(struct str module, struct err *err)
+{
+	long slash = str_find(module, '/');
+	struct str host = slash < 0 ? module : str_head(module, (size_t)slash);
+
+	return is_script(host) ? err_set(err, ERR_BAD_REQUEST, "bad request: no host is called '%.*s': leave it out of GOPROXY",
+					 STR_ARG(host)) : 0;
+}
+
 int route_parse_path(struct pool *pool, const struct config *config, struct str path,
 		     struct route *route, struct err *err)
 {
 	int rc = parse_object(pool, path, route, err);
 
+	if (rc == 0 && route->module.n > 0)
+		rc = check_host(route->module, err);
 	/* Of what can't exist, too: no answer may depend on it. */
 	route->is_private = route->module.n > 0 && config_is_private(config, route->module);
 	if (rc == 0 && route->is_private)

@@ -52,6 +52,7 @@ static const struct sent cases[] = {
 	{ "'//'", "/example.com//hello/@v/list", "", HELLO, "", ERR_BAD_REQUEST, NULL },
 	{ "NUL", "/example.com/h%00/@v/list", "", HELLO, "", ERR_BAD_REQUEST, NULL },
 	{ "backslash", "/example.com/h%5C/@v/list", "", HELLO, "", ERR_BAD_REQUEST, NULL },
+	{ "a script that isn't here", "/goproxy.fcgi" HELLO, "", "/goproxy.fcgi" HELLO, "", ERR_BAD_REQUEST, NULL },
 	{ "raw '#'", "/example.com/h#/@v/list", "", "/example.com/h", "", ERR_BAD_REQUEST, NULL },
 	{ "'%23'", "/example.com/h%23/@v/list", "", "/example.com/h#/@v/list", "", ERR_BAD_REQUEST, NULL },
 	{ "cut escape", "/example.com/h/@v/list%2", "", HELLO, "", ERR_BAD_REQUEST, NULL },
