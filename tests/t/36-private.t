@@ -884,21 +884,40 @@ def by_the_go_command(url, folder):
     tap.ok(code != 0 and re.search(r"403 Forbidden.*'tom' may not have it", text, re.S), "go get of another's: told why", text)
 
 
-def test_lighttpd_by_name():
-    if not webrun.installed("lighttpd"):
-        tap.skip("lighttpd", "not installed")
+def sent_by_name(server, change):
+    """With X-Sendfile, and the example changed as it tells."""
+    if not webrun.installed(server):
+        tap.skip(server, "not installed")
         return
-    run = with_private("lighttpd")
-    name = os.path.dirname(run) + "/lighttpd.conf"
-    text = re.sub(r"^  #, ", "  , ", slurp(name).decode(), flags=re.M)
+    run = with_private(server)
+    name = os.path.dirname(run) + "/%s.conf" % server
+    text = slurp(name).decode()
     with open(name, "w") as f:
-        f.write(text)
-    up, store, run = web("lighttpd", run, server_sendfile="x-sendfile")
-    got = curl(run.url + "/corp.example/x/@v/v1.0.0.zip", "-u", "alice:" + PASSWORD)
-    tap.eq((got[0], got[2] == module_zip("corp.example/x"), got[1].get("cache-control")), (200, True, "private, no-store"),
-           "lighttpd: X-Sendfile: whole, and kept by nobody", got[:2])
-    tap.eq(curl(run.url + "/corp.example/secret/s/@v/v1.0.0.zip", "-u", "alice:" + PASSWORD)[0], 403, "lighttpd: X-Sendfile: only who may")
+        f.write(change(text))
+    up, store, run = web(server, run, server_sendfile="x-sendfile")
+    whole, path = module_zip("corp.example/x"), "/corp.example/x/@v/v1.0.0.zip"
+    got = curl(run.url + path, "-u", "alice:" + PASSWORD)
+    tap.eq((got[0], got[2] == whole, got[1].get("cache-control")), (200, True, "private, no-store"),
+           server + ": X-Sendfile: whole, and kept by nobody", got[:2])
+    got = curl(run.url + path, "-u", "alice:" + PASSWORD, "-r", "5-104")
+    tap.eq((got[0], got[2] == whole[5:105]), (206, True), server + ": X-Sendfile: Range", got[:2])
+    tap.ok("x-sendfile" not in got[1], server + ": X-Sendfile: nobody sees the file's name", got[1])
+    for who, status in (("alice:" + PASSWORD, 403), ("sam:x", 401), ("sam:" + PASSWORD, 200)):
+        got = curl(run.url + "/corp.example/secret/s/@v/v1.0.0.zip", "-u", who)
+        tap.eq(got[0], status, server + ": X-Sendfile: only who may: " + who, got[:2])
     run.end()
+
+
+def test_lighttpd_by_name():
+    sent_by_name("lighttpd", lambda text: re.sub(r"^  #, ", "  , ", text, flags=re.M))
+
+
+def test_apache_by_name():
+    module = "/usr/lib/apache2/modules/mod_xsendfile.so"
+    if not os.path.exists(module):
+        tap.skip("apache-proxy: X-Sendfile", "not installed: libapache2-mod-xsendfile")
+        return
+    sent_by_name("apache-proxy", lambda text: "LoadModule xsendfile_module %s\n" % module + text.replace("#XSendFile", "XSendFile"))
 
 
 def serve(command, port, log):
