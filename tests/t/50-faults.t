@@ -2,16 +2,18 @@
 """Disks that are full, read-only or gone; upstreams that are slow, cut off or senseless."""
 import sys
 sys.dont_write_bytecode = True
+import io
 import os
 import re
 import shutil
 import subprocess
 import threading
 import time
+import zipfile
 import zlib
-from harness import (Fixture, Pool, cgi, files_below, place, public_program, settings, slurp,
-                     store_faults, tap,
-                     temp_files, unprivileged, wait_until, PROGRAM, SLOW)
+from harness import (FCGI_STDIN, Call, Fixture, Pool, cgi, files_below, place, public_program, record, request_bytes,
+                     request_env, run_calls, settings, slurp, store_faults, tap, temp_files, unprivileged, wait_until,
+                     PROGRAM, SLOW)
 
 fixture = Fixture()
 INFO, MOD, ZIP = ("/example.com/hello/@v/v1.0.0." + kind for kind in ("info", "mod", "zip"))
@@ -116,6 +118,56 @@ def test_full_disk():
     check_whole(pool.get(INFO), INFO, "the disk has room again: stored")
     tap.ok(up.count(INFO) <= before + 1, "the disk has room again: a hit")
     check_whole(pool.get(MOD), MOD, "what was stored before is still right")
+    pool.stop()
+
+
+def upload(pool, version, data):
+    path = "/corp.example/m/@v/%s.zip" % version
+    raw = request_bytes({**request_env(path, "PUT"), "CONTENT_LENGTH": str(len(data))})[:-8]
+    raw += b"".join(record(FCGI_STDIN, data[at:at + 60000]) for at in range(0, len(data), 60000)) + record(FCGI_STDIN)
+    return run_calls([Call(pool.address, path, raw=raw)])[0]
+
+
+def test_upload_to_a_full_disk():
+    """Taken and listed, or refused with the reason and nothing of it left, whatever the last page was for."""
+    if NAMESPACE is None:
+        tap.skip("upload to a full disk", "may not mount a small file system here")
+        return
+    mount = place.dir("mount")
+    pool = pool_on(mount, fixture.mount(), "uploads", on_small_disk(1024, mount), private_modules="corp.example",
+                   private_read="corp.example = anonymous", private_write="corp.example = anonymous")
+    inside = "/proc/%d/root%s" % (pool.workers()[0], mount)
+    taken, refused = [], 0
+    for pages in range(22):
+        version = "v1.%d.0" % pages
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as z:
+            z.writestr("corp.example/m@%s/go.mod" % version, "module corp.example/m\n")
+            z.writestr("corp.example/m@%s/data" % version, os.urandom(26000))
+        with open(inside + "/ballast", "wb", buffering=0) as f:
+            disk = os.statvfs(inside)
+            f.write(b"b" * max(0, disk.f_bavail - pages) * disk.f_bsize)
+        a = upload(pool, version, out.getvalue())
+        os.remove(inside + "/ballast")
+        listed = pool.get("/corp.example/m/@v/list")
+        if a.status == 201:
+            taken.append(version)
+        elif a.status == 500 and re.search("No space|cannot", a.text):
+            refused += 1
+            # What has the zip is taken, though not whole; else all is as before.
+            if os.path.exists("%s/private/download/corp.example/m/@v/%s.zip" % (inside, version)):
+                a = upload(pool, version, out.getvalue())
+                tap.eq(a.status, 200, "%d pages free: the same again mends it" % pages, a)
+                taken.append(version)
+                listed = pool.get("/corp.example/m/@v/list")
+        else:
+            tap.ok(False, "%d pages free: taken, or told why" % pages, a)
+        if taken:
+            tap.eq((listed.status, listed.text), (200, "".join(v + "\n" for v in taken)), "%d pages free: what is taken is listed" % pages)
+        else:
+            tap.ok(not os.path.exists(inside + "/private/download/corp.example/m/@v/uploaded"), "%d pages free: it lives elsewhere" % pages)
+    tap.ok(taken and refused > 3, "some fitted, some didn't", (taken, refused))
+    wait_until(lambda: not files_below(inside + "/tmp"), "tmp to be empty", 5)
     pool.stop()
 
 
