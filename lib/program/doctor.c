@@ -1,17 +1,21 @@
 #include "program/doctor.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gomod/module.h"
 #include "origin/direct.h"
+#include "program/owner.h"
 #include "program/responder.h"
 #include "program/wait.h"
 
 struct examined {
 	struct pool *pool;
+	struct str module, escaped;
 	bool is_good;
 };
 
@@ -24,15 +28,46 @@ static void tell(void *arg, bool is_good, const char *what, const char *text)
 	fflush(stdout);
 }
 
+/* False if a directory can't be written to, and that is told. */
+static bool check_place(struct examined *examined, const char *path)
+{
+	struct stat st = { 0 };
+	int why = 0;
+	struct str text;
+
+	if (stat(path, &st) != 0)
+		why = errno;
+	else if (!S_ISDIR(st.st_mode))
+		why = ENOTDIR;
+	else if (access(path, R_OK | W_OK | X_OK) != 0)
+		why = errno;
+	if (why == 0)
+		return true;
+	text = pool_printf(examined->pool, "'%s' can't be written: %s", path, strerror(why));
+	if (why == EACCES && st.st_mode != 0)
+		text = pool_printf(examined->pool, "%.*s; it belongs to %s, and this is %s", STR_ARG(text),
+				   owner_name(examined->pool, st.st_uid), owner_name(examined->pool, geteuid()));
+	tell(examined, false, "store", text.p);
+	return false;
+}
+
+/* The cache, what is made in it first, and the module's own place. */
 static void tell_store(struct examined *examined, const struct config *config)
 {
-	if (access(config->cache.dir, R_OK | W_OK | X_OK) == 0)
+	const char *part = config_is_private(config, examined->module) ? "private/" : "";
+	const char *const below[] = {
+		"tmp", "private", "download", "mutable", "private/download", "private/mutable",
+		pool_printf(examined->pool, "%sdownload/%.*s/@v", part, STR_ARG(examined->escaped)).p,
+	};
+	bool is_good = check_place(examined, config->cache.dir);
+
+	for (size_t i = 0; i < ARRAY_LEN(below) && is_good; i++) {
+		const char *path = pool_printf(examined->pool, "%s/%s", config->cache.dir, below[i]).p;
+
+		is_good = access(path, F_OK) != 0 || check_place(examined, path);
+	}
+	if (is_good)
 		tell(examined, true, "store", config->cache.dir);
-	else
-		tell(examined, false, "store",
-		     pool_printf(examined->pool, "%s can't be written by this user: run doctor as the one that the "
-				 "pool runs as",
-				 config->cache.dir).p);
 }
 
 static const char *access_text(const struct config *config, struct pool *pool, struct str module)
@@ -70,15 +105,10 @@ static void tell_rules(struct examined *examined, const struct config *config, s
 static void tell_chain(struct examined *examined, struct responder *rooms, struct str module)
 {
 	struct upstream_result result;
-	struct err err = { 0 };
-	struct str escaped, body;
+	struct str body;
 
-	if (module_escape_path(examined->pool, module, &escaped, &err) != 0) {
-		tell(examined, false, "its path", err.text);
-		return;
-	}
 	wait_for_upstream(rooms->upstream, examined->pool,
-			  pool_printf(examined->pool, "%.*s/@v/list", STR_ARG(escaped)).p, module, &body, &result);
+			  pool_printf(examined->pool, "%.*s/@v/list", STR_ARG(examined->escaped)).p, module, &body, &result);
 	if (result.outcome == UPSTREAM_GOT)
 		tell(examined, true, "the chain",
 		     pool_printf(examined->pool, "%s has a list of %zu bytes", result.shown, body.n).p);
@@ -120,19 +150,21 @@ static int examine(struct examined *examined, struct responder *rooms, struct st
 
 int doctor_run(const struct config *config, const char *text)
 {
-	struct examined examined = { pool_new(), true };
-	struct str module = str_of(text);
+	struct examined examined = { .pool = pool_new(), .module = str_of(text), .is_good = true };
 	struct responder rooms = { 0 };
 	struct err err = { 0 };
 	int status = EXIT_FAILURE;
 
-	if (module_path_check(module, &err) != 0) {
+	if (module_path_check(examined.module, &err) != 0 ||
+	    module_escape_path(examined.pool, examined.module, &examined.escaped, &err) != 0) {
 		tell(&examined, false, "its path", err.text);
+	} else if (owner_check(config->cache.dir, "doctor", &err) != 0) {
+		tell(&examined, false, "store", err.text);
 	} else if (responder_open(&rooms, config, -1, 2, &err) != 0) {
 		fprintf(stderr, "goproxy.fcgi: %s\n", err.text);
 	} else {
 		responder_unblock_signals();
-		status = examine(&examined, &rooms, module);
+		status = examine(&examined, &rooms, examined.module);
 	}
 	if (rooms.config)
 		responder_close(&rooms);

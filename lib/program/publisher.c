@@ -15,6 +15,7 @@
 #include "gomod/modzip_write.h"
 #include "gomod/module.h"
 #include "gomod/version.h"
+#include "program/owner.h"
 #include "state/publish.h"
 
 #define NESTING_MAX 100
@@ -207,7 +208,7 @@ static int check_name(const struct config *config, struct publication *p, struct
 		return err_set(err, ERR_FORBIDDEN,
 			       "'%.*s' is not private: only what [private] modules names can be published",
 			       STR_ARG(p->module));
-	return config_cache_dir_make(config, err);
+	return owner_check(config->cache.dir, "publish", err) == 0 ? config_cache_dir_make(config, err) : -1;
 }
 
 int publisher_run(const struct config *config, const char *path, const char *as)

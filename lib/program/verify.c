@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "gomod/module.h"
+#include "program/owner.h"
 #include "program/verify_internal.h"
 
 #define PROGRESS_MS    200
@@ -273,21 +274,13 @@ static bool has_alarm(struct verify *v)
 	return has;
 }
 
-/* What root makes here the pool can't write to any more. */
-static void warn_of_owner(const struct verify *v)
-{
-	struct stat st;
-
-	if (fstat(v->dirfd, &st) == 0 && st.st_uid != geteuid())
-		log_write(LOG_WARN, "the cache is user %d's, and you are %d: run this as that user, or what it "
-			  "makes will be yours", (int)st.st_uid, (int)geteuid());
-}
-
 static int run(struct verify *v)
 {
 	bool is_doubtful = has_alarm(v);
+	struct err err = { 0 };
 
-	warn_of_owner(v);
+	if (owner_check(v->config->cache.dir, "verify", &err) != 0)
+		log_write(LOG_WARN, "%s", err.text);
 	if (v->is_terminal) {
 		walk(v, "download", false, true, 0);
 		walk(v, "private/download", false, true, 0);

@@ -14,7 +14,7 @@ ROOMS = [
     ("state", "chain config accounts audit store fresh pin seal part check publish"),
     ("origin", "address fetch vcs remote repo discovery direct upstream sumdb sumdbs"),
     ("serve", "http route access page loop answer flight recheck upload proxy"),
-    ("program", "responder wait verify explain doctor publisher server admin"),
+    ("program", "owner responder wait verify explain doctor publisher server admin"),
 ]
 # Each outside library has one home.
 HOMES = {

@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 import os
+import pwd
+import shutil
 import subprocess
 import zipfile
 from harness import PROGRAM, cgi, children, files_below, hash_zip, place, program_env, slurp, tap
@@ -162,6 +164,46 @@ def test_refused():
     tap.ok(status == 1 and "zip" in err, "what is no zip", err)
     left = [p for p in files_below(store) if p.startswith("private/download") or p.startswith("tmp/")]
     tap.ok(left == [], "nothing of them is kept", left)
+
+
+def run_as(user, program, store, *args):
+    p = subprocess.run([program, *args], env=program_env(options(store)), stdin=subprocess.DEVNULL, user=user.pw_uid,
+                       group=user.pw_gid, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=60)
+    return p.returncode, p.stdout, p.stderr
+
+
+def test_another_users():
+    """What root makes in another's store, that one can't write to."""
+    if os.geteuid() != 0:
+        return tap.skip("another user's store", "it takes root")
+    nobody, store, root = pwd.getpwnam("nobody"), place.dir("publish-theirs"), tree("theirs", TREE)
+    name = "nobody (%d)" % nobody.pw_uid
+    program = shutil.copy(PROGRAM, place.dir() + "/goproxy.fcgi")
+    os.chown(store, nobody.pw_uid, nobody.pw_gid)
+    status, out, err = publish(store, root)
+    tap.ok(status == 1 and name in err and "sudo -u nobody goproxy.fcgi publish" in err, "root is told who to be", out + err)
+    status, out, err = run(store, "doctor", NAME)
+    tap.ok(status == 1 and "WRONG store" in out and "sudo -u nobody goproxy.fcgi doctor" in out, "by doctor, too", out + err)
+    tap.eq(os.listdir(store), [], "and nothing is made")
+    status, out, err = run_as(nobody, program, store, "publish", root, "--as", NAME + "@" + VERSION)
+    tap.ok(status == 0, "the user itself may", out + err)
+    status, out, err = run(store, "verify")
+    tap.ok(status == 0 and name in err and "sudo -u nobody goproxy.fcgi verify" in err, "verify warns of it", out + err)
+    status, out, err = run_as(nobody, program, store, "doctor", NAME)
+    tap.ok("ok    store" in out and "WRONG store" not in out, "doctor: the store is well", out + err)
+    for path in ("private/download/" + NAME + "/@v", "private", "tmp"):
+        os.chown(store + "/" + path, 0, 0)
+        status, out, err = run_as(nobody, program, store, "doctor", NAME)
+        tap.ok(status == 1 and "'%s/%s' can't be written: Permission denied; it belongs to root (0)" % (store, path) in out,
+               "doctor: root's %s" % path, out + err)
+        os.chown(store + "/" + path, nobody.pw_uid, nobody.pw_gid)
+    # Where a group may write, who made tmp/ is the pool.
+    os.chown(store, 0, nobody.pw_gid)
+    os.chmod(store, 0o775)
+    status, out, err = publish(store, root)
+    tap.ok(status == 1 and name in err, "a store of root's that the user's group may write to", out + err)
+    status, out, err = run_as(nobody, program, store, "publish", root, "--as", NAME + "@" + VERSION)
+    tap.ok(status == 0 and "there already" in out, "is that user's", out + err)
 
 
 tap.run(globals(), int(os.environ.get("JOBS", "2")))

@@ -318,6 +318,9 @@ def test_doctor():
     serve("a.vcs.test/other", {"go.mod": "module b.vcs.test/other\n", "m.go": "package m\n"})
     status, out, err = run("doctor", "a.vcs.test/other")
     tap.ok("says module b.vcs.test/other" in out and "replace" in out, "doctor: go.mod of another name", out + err)
+    status, out, err = run("doctor", "a.vcs.test/m/v2", store="/proc/none/store")
+    tap.ok(status == 1 and "'/proc/none/store' can't be written: No such file or directory" in out, "doctor: no store",
+           out + err)
     status, out, err = run("doctor", "no module")
     tap.ok(status == 1 and "WRONG its path" in out, "doctor: no module path", out + err)
     status, out, err = run("doctor", "p.vcs.test/x", private_modules="p.vcs.test")
