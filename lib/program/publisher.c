@@ -60,13 +60,12 @@ static void add_file(struct publication *p, const char *path, const struct stat 
 	}
 	p->files[p->n++] = (struct modzip_file){
 		.path = str_of(path),
-		.kind = S_ISREG(st->st_mode)   ? MODZIP_FILE_REGULAR
-			: S_ISLNK(st->st_mode) ? MODZIP_FILE_SYMLINK
-					       : MODZIP_FILE_IRREGULAR,
+		.kind = MODZIP_FILE_REGULAR,
 		.size_bytes = (uint64_t)st->st_size,
 	};
 }
 
+/* What is no regular file is passed by before its name is looked at, other than in a repository. */
 static int walk(struct publication *p, const char *at, int nesting, struct err *err)
 {
 	struct dirent *entry;
@@ -86,9 +85,9 @@ static int walk(struct publication *p, const char *at, int nesting, struct err *
 			continue;
 		if (fstatat(p->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			rc = err_errno(err, "cannot look at '%s'", path);
-		else if (!S_ISDIR(st.st_mode))
+		else if (S_ISREG(st.st_mode))
 			add_file(p, path, &st);
-		else if (!is_vcs(name) && !is_module(p->dirfd, path))
+		else if (S_ISDIR(st.st_mode) && !is_vcs(name) && !is_module(p->dirfd, path))
 			rc = walk(p, path, nesting + 1, err);
 		if (rc == 0 && p->n > MODZIP_ENTRIES_MAX)
 			rc = err_set(err, ERR_BAD_REQUEST, "more than %u files", MODZIP_ENTRIES_MAX);

@@ -138,6 +138,17 @@ def test_half():
     tap.eq(modes, ["0o750", "0o750"], "neither they nor their parts are for others")
 
 
+def test_no_files():
+    """What is no regular file isn't looked at, whatever its name (listFilesInDir of golang.org/x/mod/zip)."""
+    root = tree("no-files", {**TREE, "sub/go.mod.txt": b"no module\n"})
+    for path in ("a:b", "aux", "TOOLS.go", "GO.MOD", "sub/con.go", "sub/trailing.", "nul.txt"):
+        os.symlink("tools.go", root + "/" + path)
+    os.mkfifo(root + "/com1")
+    status, out, err = publish(place.dir("publish-no-files"), root)
+    h1 = expected_h1({**TREE, "sub/go.mod.txt": b"no module\n"})
+    tap.ok(status == 0 and h1 in out, "links and pipes with names that no file may have", out + err + h1)
+
+
 REFUSED = [
     ("not private", TREE, "example.com/tools@v1.0.0", "is not private"),
     ("no version", TREE, NAME, "MODULE@VERSION"),
