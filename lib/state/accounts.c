@@ -1,5 +1,6 @@
 #include "state/accounts.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <pthread.h>
@@ -169,6 +170,22 @@ static void warn_of_mode(const struct file *file, bool is_secret)
 		log_write(LOG_WARN, "'%s' can be read by every user of this machine: chmod o-r", file->path);
 }
 
+static int parse(struct file *file, struct str text,
+		 int (*read)(struct file *file, struct str text, struct err *err), struct err *err)
+{
+	if (str_has_prefix(text, STR("\xef\xbb\xbf")))
+		return err_set(err, ERR_CONFIG, "it begins with a byte order mark: save it as UTF-8 without one");
+	return read(file, text, err);
+}
+
+/* Who removes the file takes back all that it gave. Any other trouble is no one's wish. */
+static void forget(struct file *file)
+{
+	if (file->pool)
+		pool_free(file->pool);
+	*file = (struct file){ .path = file->path };
+}
+
 /* Read it if it isn't what was read last. */
 static void look(struct file *file, bool is_secret,
 		 int (*read)(struct file *file, struct str text, struct err *err))
@@ -176,19 +193,23 @@ static void look(struct file *file, bool is_secret,
 	struct file got = { .path = file->path, .was_seen = true };
 	struct err err = { 0 };
 	struct str text;
+	int trouble;
 
-	if (!file->path ||
-	    (stat(file->path, &got.seen) == 0 && file->was_seen && is_same(&got.seen, &file->seen)))
+	if (!file->path)
+		return;
+	trouble = stat(file->path, &got.seen) == 0 ? 0 : errno;
+	if (trouble == 0 && file->was_seen && is_same(&got.seen, &file->seen))
 		return;
 	got.pool = pool_new();
 	if (file_read_setting(file->path, FILE_MAX_BYTES, got.pool, &text, &got.seen, &err) == 0 &&
-	    read(&got, text, &err) == 0) {
-		if (file->pool)
-			pool_free(file->pool);
+	    parse(&got, text, read, &err) == 0) {
+		forget(file);
 		*file = got;
 		warn_of_mode(file, is_secret);
 		return;
 	}
+	if (trouble == ENOENT && file->pool)
+		forget(file);
 	/* Of one that isn't there all is zero: no news the second time. */
 	if (!file->was_seen || !is_same(&got.seen, &file->seen))
 		log_write(LOG_ERROR, "cannot take over '%s': %s; %s", file->path, err.text,
@@ -309,10 +330,8 @@ void accounts_free(struct accounts *accounts)
 {
 	if (!accounts)
 		return;
-	if (accounts->groups.pool)
-		pool_free(accounts->groups.pool);
-	if (accounts->tokens.pool)
-		pool_free(accounts->tokens.pool);
+	forget(&accounts->groups);
+	forget(&accounts->tokens);
 	pthread_mutex_destroy(&accounts->mutex);
 	pool_free(accounts->pool);
 	free(accounts);

@@ -12,8 +12,8 @@
  * In both, lines that are empty or begin with '#' don't count. A file is looked
  * at once a second at most, and read again when it has changed. One that can't be
  * read, or makes no sense, is said so of in the log, and what it said before
- * goes on counting: to take a user's rights away, change the file, don't
- * remove it. Safe from any thread.
+ * goes on counting; one that has been removed gives nobody anything any more, and
+ * that is said, too. Safe from any thread.
  */
 #ifndef STATE_ACCOUNTS_H
 #define STATE_ACCOUNTS_H

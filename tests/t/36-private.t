@@ -251,6 +251,12 @@ def test_files_change():
     os.chmod(tokens, 0o644)
     wait_until(lambda: status() == 200, "the token to be back")
     tap.like(pool.log(), "can be read by every user of this machine", "a file that all can read is warned of")
+    os.rename(tokens, tokens + ".away")
+    wait_until(lambda: status() == 401, "the token to be gone with its file")
+    tap.like(pool.log(), "cannot take over '%s': .*No such file or directory; so it gives nobody anything" % tokens,
+             "a file that is removed gives nobody anything, and that is said")
+    os.rename(tokens + ".away", tokens)
+    wait_until(lambda: status() == 200, "the token to be back with its file")
     # Lists that many ask for are put where web servers send them; never those.
     for path in ("/corp.example/open/@v/list", "/corp.example/open/@latest"):
         run_calls([Call(pool.address, path) for _ in range(20)])

@@ -94,6 +94,13 @@ static void test_change(void **state)
 	accounts_look_again(accounts);
 	assert_true(has(accounts, "g", "b"));
 	unlink(path);
+	assert_int_equal(mkdir(path, 0700), 0); /* there, but not to be read */
+	accounts_look_again(accounts);
+	assert_true(has(accounts, "g", "b"));
+	assert_int_equal(rmdir(path), 0); /* gone: that is meant */
+	accounts_look_again(accounts);
+	assert_false(has(accounts, "g", "b"));
+	write_file("g: b\n", 0600);
 	accounts_look_again(accounts);
 	assert_true(has(accounts, "g", "b"));
 	write_file("", 0600);
@@ -116,6 +123,7 @@ static void test_tokens(void **state)
 		{ "a word too many", "alice %s 2099-12-31 x\n", ACCOUNTS_UNKNOWN },
 		{ "another's", "alice 00%.62s\n", ACCOUNTS_UNKNOWN },
 		{ "cut", "alice %.62s\n", ACCOUNTS_UNKNOWN },
+		{ "a byte order mark before it", "\xef\xbb\xbf" "alice %s\n", ACCOUNTS_UNKNOWN },
 		{ "no name", "%s\n", ACCOUNTS_UNKNOWN },
 		{ "a group's name", "@alice %s\n", ACCOUNTS_UNKNOWN },
 		{ "everybody's", "* %s\n", ACCOUNTS_UNKNOWN },
