@@ -38,6 +38,7 @@ struct file {
 	struct member *members; /* sorted */
 	struct token *tokens;
 	size_t n;
+	struct err err; /* why it makes no sense now; ERR_NONE if it does */
 };
 
 struct accounts {
@@ -216,6 +217,7 @@ static void look(struct file *file, bool is_secret,
 			  file->pool ? "what it said before goes on counting" : "so it gives nobody anything");
 	file->seen = got.seen;
 	file->was_seen = true;
+	file->err = err;
 	pool_free(got.pool);
 }
 
@@ -251,6 +253,37 @@ bool accounts_has_member(struct accounts *accounts, struct str group, struct str
 						sizeof(wanted), compare_members);
 	pthread_mutex_unlock(&accounts->mutex);
 	return has;
+}
+
+size_t accounts_group_size(struct accounts *accounts, struct str group)
+{
+	const struct member *before = NULL;
+	size_t n = 0;
+
+	pthread_mutex_lock(&accounts->mutex);
+	look_at_both(accounts);
+	for (size_t i = 0; i < accounts->groups.n; i++) {
+		const struct member *member = &accounts->groups.members[i];
+
+		if (!str_is_equal(member->group, group))
+			continue;
+		n += !before || !str_is_equal(member->user, before->user);
+		before = member;
+	}
+	pthread_mutex_unlock(&accounts->mutex);
+	return n;
+}
+
+int accounts_check(struct accounts *accounts, enum accounts_file which, struct err *err)
+{
+	const struct file *file = which == ACCOUNTS_GROUPS ? &accounts->groups : &accounts->tokens;
+
+	pthread_mutex_lock(&accounts->mutex);
+	look_at_both(accounts);
+	if (file->err.kind != ERR_NONE)
+		*err = file->err;
+	pthread_mutex_unlock(&accounts->mutex);
+	return err->kind == ERR_NONE ? 0 : -1;
 }
 
 bool accounts_is_token(struct str text)

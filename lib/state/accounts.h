@@ -39,6 +39,14 @@ void accounts_look_again(struct accounts *accounts);
 
 bool accounts_has_member(struct accounts *accounts, struct str group, struct str user);
 
+/* How many users it has; 0 too if there is no such group. */
+size_t accounts_group_size(struct accounts *accounts, struct str group);
+
+enum accounts_file { ACCOUNTS_GROUPS, ACCOUNTS_TOKENS };
+
+/* Does the file make sense? Returns 0, also if none is set, or -1 with *err: why not. */
+int accounts_check(struct accounts *accounts, enum accounts_file file, struct err *err);
+
 /* Does it look like a token of ours, rather than a password of the web server's? */
 bool accounts_is_token(struct str text);
 

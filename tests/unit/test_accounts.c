@@ -109,6 +109,36 @@ static void test_change(void **state)
 	accounts_free(accounts);
 }
 
+/* What an administrator is told of them. */
+static void test_check(void **state)
+{
+	struct accounts *accounts;
+	struct err err = { 0 };
+
+	write_file("g: a b\nh: a\ng: b c\nempty:\n", 0600);
+	accounts = accounts_new(path, "");
+	assert_int_equal(accounts_group_size(accounts, STR("g")), 3);
+	assert_int_equal(accounts_group_size(accounts, STR("h")), 1);
+	assert_int_equal(accounts_group_size(accounts, STR("empty")), 0);
+	assert_int_equal(accounts_group_size(accounts, STR("other")), 0);
+	assert_int_equal(accounts_check(accounts, ACCOUNTS_GROUPS, &err), 0);
+	assert_int_equal(accounts_check(accounts, ACCOUNTS_TOKENS, &err), 0);
+	write_file("g: a\nnonsense\n", 0600);
+	accounts_look_again(accounts);
+	assert_int_equal(accounts_check(accounts, ACCOUNTS_GROUPS, &err), -1);
+	assert_string_equal(err.text, "line 2 isn't \"GROUP: USER USER\"");
+	/* As an editor elsewhere may begin it: else the first group is none that anybody means. */
+	write_file("\xef\xbb\xbfg: a\n", 0600);
+	accounts_look_again(accounts);
+	assert_int_equal(accounts_check(accounts, ACCOUNTS_GROUPS, &err), -1);
+	assert_string_equal(err.text, "it begins with a byte order mark: save it as UTF-8 without one");
+	write_file("g: a\n", 0600);
+	accounts_look_again(accounts);
+	err = (struct err){ 0 };
+	assert_int_equal(accounts_check(accounts, ACCOUNTS_GROUPS, &err), 0);
+	accounts_free(accounts);
+}
+
 static void test_tokens(void **state)
 {
 	static const struct {
@@ -174,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_check, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tokens, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hash, setup, teardown),
 	};
