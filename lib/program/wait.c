@@ -70,14 +70,14 @@ static void on_result(void *arg, const struct upstream_result *result)
 	on_done(&l->waiting);
 }
 
-void wait_for_upstream(struct upstream *upstream, struct pool *pool, const char *path,
+void wait_for_upstream(struct upstream *upstream, struct pool *pool, const char *path, enum direct_kind kind,
 		       struct str module, struct str *body, struct upstream_result *result)
 {
 	struct listening l = { .waiting = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false } };
 	struct upstream_call call = {
 		.id = "command",
 		.path = path,
-		.kind = DIRECT_LIST,
+		.kind = kind,
 		.module = module,
 		.body_max_bytes = LIST_BODY_MAX,
 		.on_start = on_start,

@@ -14,10 +14,10 @@
 void wait_for_sumdb(struct sumdbs *sumdbs, struct sumdb_call *call, bool may_ask);
 
 /*
- * Ask the chain for a list, as a request would; result lives in the pool, its
- * texts too. The body is in the pool if there is one.
+ * Ask the chain for a list or the latest version, as a request would; result lives
+ * in the pool, its texts too. The body is in the pool if there is one.
  */
-void wait_for_upstream(struct upstream *upstream, struct pool *pool, const char *path,
+void wait_for_upstream(struct upstream *upstream, struct pool *pool, const char *path, enum direct_kind kind,
 		       struct str module, struct str *body, struct upstream_result *result);
 
 #endif

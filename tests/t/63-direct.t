@@ -318,6 +318,9 @@ def test_doctor():
     serve("a.vcs.test/other", {"go.mod": "module b.vcs.test/other\n", "m.go": "package m\n"})
     status, out, err = run("doctor", "a.vcs.test/other")
     tap.ok("says module b.vcs.test/other" in out and "replace" in out, "doctor: go.mod of another name", out + err)
+    serve("a.vcs.test/untagged", tags=())
+    status, out, err = run("doctor", "a.vcs.test/untagged")
+    tap.ok(status == 0 and "0 versions; @latest is v0.0.0-2020" in out, "doctor: no versions but the latest", out + err)
     status, out, err = run("doctor", "a.vcs.test/m/v2", store="/proc/none/store")
     tap.ok(status == 1 and "'/proc/none/store' can't be written: No such file or directory" in out, "doctor: no store",
            out + err)
@@ -325,6 +328,80 @@ def test_doctor():
     tap.ok(status == 1 and "WRONG its path" in out, "doctor: no module path", out + err)
     status, out, err = run("doctor", "p.vcs.test/x", private_modules="p.vcs.test")
     tap.ok(status == 1 and "lets nobody have it" in out, "doctor: private, and for nobody", out + err)
+
+
+def test_doctor_uploaded():
+    fresh()
+    serve("a.vcs.test/up")
+    tree = place.dir("up")
+    write(tree + "/go.mod", "module a.vcs.test/up\n")
+    more = dict(store=place.new("store"), private_modules="a.vcs.test", private_read="a.vcs.test = sam")
+    for n in range(12):
+        run("publish", tree, "--as", "a.vcs.test/up@v1.%d.0" % n, **more)
+        if n == 1:
+            status, out, err = run("doctor", "a.vcs.test/up", **more)
+            tap.ok(status == 0 and "WRONG" not in out and "2 versions: v1.0.0 v1.1.0; nobody else" in out,
+                   "doctor: what was uploaded", out + err)
+    status, out, err = run("doctor", "a.vcs.test/up", **more)
+    tap.ok(status == 0 and "12 versions, the newest: v1.2.0 v1.3.0" in out and "v1.10.0 v1.11.0;" in out,
+           "doctor: or a lot of it", out + err)
+    versions = "%s/private/download/a.vcs.test/up/@v/" % more["store"]
+    write(versions + "uploaded", "x" * 5000)
+    status, out, err = run("doctor", "a.vcs.test/up", **more)
+    tap.ok(status == 1 and "WRONG uploaded here" in out, "doctor: or perhaps, which can't be told", out + err)
+    tap.eq(world.asked(), [], "and nobody is asked")
+    write(tree + "/go.mod", "module a.vcs.test/pseudo\n")
+    run("publish", tree, "--as", "a.vcs.test/pseudo@v0.0.0-20240102030405-0123456789ab", **more)
+    status, out, err = run("doctor", "a.vcs.test/pseudo", **more)
+    tap.ok(status == 0 and "v0.0.0-20240102030405-0123456789ab; nobody else" in out, "doctor: pseudo-versions alone",
+           out + err)
+
+
+def test_doctor_readers():
+    fresh()
+    serve("a.vcs.test/m")
+    rules = dict(private_modules="a.vcs.test", private_read="a.vcs.test = @sec alice")
+    for what, text, status, words in (
+            ("a group", "sec: bob carol\nsec: bob\n", 0, "@sec (2) alice"),
+            ("an empty group", "sec:\n", 1, "@sec (nobody) alice"),
+            ("another group", "other: bob\n", 1, "@sec (nobody) alice"),
+            ("a broken file", "nonsense\n", 1, "WRONG groups_file"),
+            ("no file", None, 1, "@sec (nobody: [private] groups_file isn't set) alice")):
+        more = dict(rules, private_groups_file=write(place.new("groups"), text, 0o600)) if text else rules
+        got, out, err = run("doctor", "a.vcs.test/m", **more)
+        tap.ok(got == status and words in out, "doctor: %s" % what, out + err)
+    broken = write(place.new("tokens"), "tom\n", 0o600)
+    got, out, err = run("doctor", "a.vcs.test/m", private_modules="a.vcs.test", private_read="a.vcs.test = tom",
+                        private_tokens_file=broken)
+    tap.ok(got == 1 and re.search("^WRONG tokens_file +'%s': line 1 isn't" % broken, out, re.M),
+           "doctor: a broken tokens_file", out + err)
+
+
+def test_doctor_proof():
+    fresh()
+    serve("b.vcs.test/m")
+    up = fixture.mount()
+    newest = fixture.ref("/%s/@v/list" % PROVEN).decode().split()[-1]
+    h1 = hash_zip(fixture.ref("/%s/@v/%s.zip" % (PROVEN, newest)))
+    status, out, err = run("doctor", PROVEN, chain=up.url, sumdb_gosumdb=test_sumdb())
+    tap.ok(status == 0 and "ok    checksum database" in out and h1 in out and newest in out,
+           "doctor: the newest version's record", out + err)
+    up.set(path="/sumdb/.*", status=500)
+    status, out, err = run("doctor", PROVEN, chain=up.url, sumdb_gosumdb=up.sumdb())
+    tap.ok(status == 1 and "WRONG checksum database" in out and "500" in out, "doctor: the database is down", out + err)
+    status, out, err = run("doctor", PROVEN, chain=up.url, sumdb_gosumdb=up.sumdb(), sumdb_unreachable="pin")
+    tap.ok(status == 0 and "500" in out and "pinned" in out, "doctor: and that is allowed for", out + err)
+    status, out, err = run("doctor", "b.vcs.test/m", sumdb_gosumdb=test_sumdb())
+    tap.ok(status == 1 and "WRONG checksum database" in out and "doesn't know v1.0.0" in out, "doctor: it doesn't know it",
+           out + err)
+    status, out, err = run("doctor", "b.vcs.test/m", sumdb_gosumdb=test_sumdb(), sumdb_policy="b.vcs.test=allow")
+    tap.ok(status == 0 and "doesn't know v1.0.0" in out and "allows that" in out, "doctor: and needn't", out + err)
+    up, before = fixture.mount(), len(world.asked())
+    status, out, err = run("doctor", "b.vcs.test/m", chain=up.url + ",direct", sumdb_policy="b.vcs.test=deny")
+    tap.ok(status == 1 and "denies it" in out, "doctor: what is denied", out + err)
+    tap.eq((up.count(), len(world.asked())), (0, before), "and nobody is asked")
+    status, out, err = run("doctor", "b.vcs.test/m", chain="off")
+    tap.ok(status == 1 and re.search("^WRONG the chain +404: .*'off'", out, re.M), "doctor: off", out + err)
 
 
 tap.run(globals(), int(os.environ.get("JOBS", "2")))
