@@ -277,10 +277,7 @@ static bool has_alarm(struct verify *v)
 static int run(struct verify *v)
 {
 	bool is_doubtful = has_alarm(v);
-	struct err err = { 0 };
 
-	if (owner_check(v->config->cache.dir, "verify", &err) != 0)
-		log_write(LOG_WARN, "%s", err.text);
 	if (v->is_terminal) {
 		walk(v, "download", false, true, 0);
 		walk(v, "private/download", false, true, 0);
@@ -309,6 +306,20 @@ static int run(struct verify *v)
 	return v->repaired > 0 || v->wrong > 0 ? VERIFY_REPAIRED : VERIFY_RIGHT;
 }
 
+/* Reading is for everybody, but opening the store makes what isn't there yet. */
+static bool may_open(const struct config *config)
+{
+	struct pool *pool = pool_new();
+	struct err err = { 0 };
+	bool is_ours = owner_check(config->cache.dir, "verify", &err) == 0;
+	bool may = is_ours || access(pool_printf(pool, "%s/tmp", config->cache.dir).p, F_OK) == 0;
+
+	if (!is_ours)
+		log_write(may ? LOG_WARN : LOG_ERROR, "%s", err.text);
+	pool_free(pool);
+	return may;
+}
+
 int verify_run(const struct config *config, const struct verify_options *options)
 {
 	struct verify *v = mem_alloc(sizeof(*v));
@@ -328,6 +339,10 @@ int verify_run(const struct config *config, const struct verify_options *options
 	    (options->patterns && !module_is_pattern(str_of(options->patterns)))) {
 		log_write(LOG_ERROR, "cannot verify: no cache at '%s', or '%s' is no pattern of modules",
 			  config->cache.dir, options->patterns ? options->patterns : "");
+		free(v);
+		return VERIFY_TROUBLE;
+	}
+	if (!may_open(config)) {
 		free(v);
 		return VERIFY_TROUBLE;
 	}
