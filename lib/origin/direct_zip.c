@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "gomod/mod.h"
 #include "gomod/modzip.h"
 #include "gomod/modzip_files.h"
 #include "gomod/modzip_tar.h"
@@ -96,16 +97,114 @@ static int add_license(struct zipping *z, struct err *err)
 
 /* ---- the bytes ---- */
 
-struct tar_source {
+/* What git archives of a path. */
+struct archive {
 	struct vcs_process *process;
+	struct modzip_tar *tar;
 };
 
 static ssize_t read_tar(void *arg, const void **bytes, struct err *err)
 {
-	struct tar_source *source = arg;
+	struct archive *archive = arg;
 
-	return vcs_read(source->process, bytes, err);
+	return vcs_read(archive->process, bytes, err);
 }
+
+/* Returns 0; or -1 with *err set, and nothing to finish. */
+static int begin_archive(struct zipping *z, struct str path, struct archive *archive, struct err *err)
+{
+	struct err ignored = { 0 };
+
+	archive->process = repo_archive(z->code->repo, z->rev->hash, pool_cstr(z->code->pool, path), err);
+	if (!archive->process)
+		return -1;
+	archive->tar = modzip_tar_new(read_tar, archive, err);
+	if (!archive->tar)
+		repo_archive_finish(z->code->repo, archive->process, &ignored);
+	return archive->tar ? 0 : -1;
+}
+
+/* rc: what reading it came to, with *err set if it isn't 0. Returns 0 if git ended well, too. */
+static int finish_archive(struct zipping *z, struct archive *archive, int rc, struct err *err)
+{
+	struct err late = { 0 };
+	const void *rest;
+	ssize_t n;
+	int status;
+
+	modzip_tar_free(archive->tar);
+	/* Behind the last entry comes padding; git has to get rid of it to end well. */
+	while (rc == 0 && (n = vcs_read(archive->process, &rest, err)) != 0)
+		rc = n < 0 ? -1 : 0;
+	status = repo_archive_finish(z->code->repo, archive->process, rc == 0 ? err : &late);
+	return rc != 0 || status != 0 ? -1 : 0;
+}
+
+/* ---- go.mod, which says what "vendor" means ---- */
+
+static const struct modzip_file *find_file(const struct zipping *z, const char *path)
+{
+	for (size_t i = 0; i < z->listed_n; i++)
+		if (str_is_equal(z->files[i].path, str_of(path)))
+			return &z->files[i];
+	return NULL;
+}
+
+/* Does it matter, and may its bytes be others in the archive than in the commit? */
+static bool is_gomod_uncertain(const struct zipping *z)
+{
+	/* Attributes of a directory above aren't in the list. */
+	if (z->dir.n == 0 && !find_file(z, ".gitattributes"))
+		return false;
+	for (size_t i = 0; i < z->listed_n; i++)
+		if (str_find_str(z->files[i].path, STR("vendor/")) >= 0)
+			return true;
+	return false;
+}
+
+static int read_archived(struct modzip_tar *tar, struct buf *text, struct err *err)
+{
+	struct modzip_tar_entry entry;
+	const void *bytes;
+	ssize_t n;
+	int rc;
+
+	/* A directory has no bytes. */
+	while ((rc = modzip_tar_next(tar, &entry, err)) == 1) {
+		while ((n = modzip_tar_data(tar, &bytes, err)) > 0)
+			buf_add(text, (struct str){ bytes, (size_t)n });
+		if (n < 0)
+			return -1;
+	}
+	return rc;
+}
+
+/* go.mod as it stands in the zip; gomod: as it stands in the commit. Empty: it names no version of Go. */
+static int find_go_lang(struct zipping *z, struct str gomod, struct str *lang, struct err *err)
+{
+	struct str path = z->dir.n > 0 ? pool_printf(z->code->pool, "%.*s/go.mod", STR_ARG(z->dir)) : STR("go.mod");
+	const struct modzip_file *file = find_file(z, "go.mod");
+	struct archive archive;
+	struct buf text;
+	int rc;
+
+	*lang = STR("");
+	if (!file || file->kind != MODZIP_FILE_REGULAR)
+		return 0;
+	*lang = modfile_go_lang(z->code->pool, gomod);
+	if (!is_gomod_uncertain(z))
+		return 0;
+	if (begin_archive(z, path, &archive, err) != 0)
+		return -1;
+	buf_init(&text, MOD_BODY_MAX + 1);
+	rc = finish_archive(z, &archive, read_archived(archive.tar, &text, err), err);
+	/* One that is too long is refused with the zip. */
+	*lang = modfile_go_lang(z->code->pool, text.overflow ? STR("") : pool_str(z->code->pool, buf_str(&text)));
+	buf_clear(&text);
+	return rc;
+}
+
+/* ---- the zip ---- */
 
 static int copy_entry(struct modzip_tar *tar, struct modzip_writer *writer, struct err *err)
 {
@@ -156,24 +255,10 @@ static int copy_files(struct zipping *z, struct modzip_tar *tar, struct modzip_w
 
 static int write_zip(struct zipping *z, struct modzip_writer *writer, struct err *err)
 {
-	struct tar_source source;
-	struct modzip_tar *tar;
-	struct err late = { 0 };
-	const void *rest;
-	ssize_t n;
-	int rc, status;
+	struct archive archive;
 
-	source.process = repo_archive(z->code->repo, z->rev->hash, pool_cstr(z->code->pool, z->dir), err);
-	if (!source.process)
-		return -1;
-	tar = modzip_tar_new(read_tar, &source, err);
-	rc = tar ? copy_files(z, tar, writer, err) : -1;
-	modzip_tar_free(tar);
-	/* Behind the last entry comes padding; git has to get rid of it to end well. */
-	while (rc == 0 && (n = vcs_read(source.process, &rest, err)) != 0)
-		rc = n < 0 ? -1 : 0;
-	status = repo_archive_finish(z->code->repo, source.process, rc == 0 ? err : &late);
-	if (rc != 0 || status != 0)
+	if (begin_archive(z, z->dir, &archive, err) != 0 ||
+	    finish_archive(z, &archive, copy_files(z, archive.tar, writer, err), err) != 0)
 		return -1;
 	if (z->n > z->listed_n && z->files[z->listed_n].is_kept &&
 	    (modzip_writer_add(writer, str_of(license_name), z->license.n, err) != 0 ||
@@ -187,13 +272,13 @@ int code_zip(struct code *code, const struct repo_rev *rev, struct str version,
 {
 	struct zipping z = { .code = code, .rev = rev };
 	struct modzip_writer *writer;
-	struct str gomod;
+	struct str gomod, lang;
 	int rc;
 
 	if (code_find_dir(code, rev, version, &z.dir, &gomod, err) != 0 || list_files(&z, err) != 0 ||
-	    add_license(&z, err) != 0)
+	    add_license(&z, err) != 0 || find_go_lang(&z, gomod, &lang, err) != 0)
 		return -1;
-	if (modzip_files_check(z.files, z.n, modfile_go_lang(code->pool, gomod), err) != 0) {
+	if (modzip_files_check(z.files, z.n, lang, err) != 0) {
 		err->kind = ERR_NOT_FOUND; /* it never will be a module */
 		return err_wrap(err, "create zip");
 	}

@@ -247,9 +247,21 @@ def gopkg(r):
     r.commit({"go.mod": "module gopkg.in/box.v2-unstable\n"})
 
 
+def gomods(r):
+    """Which packages of "vendor" stay out hangs on the go.mod that git archives, if it archives one."""
+    at = mod("gomods").strip()
+    files = {"go.mod": mod("gomods", "go 1.24"), "vendor/modules.txt": "# x\n", "x/vendor/b.go": "package b\n",
+             "sub/go.mod": at + "/sub\n\ngo 1.24\n", "sub/vendor/modules.txt": "# x\n"}
+    for minor, text in enumerate(("go.mod working-tree-encoding=UTF-16\n", "go.mod working-tree-encoding=UTF-16LE-BOM\n",
+                                  "* working-tree-encoding=UTF-32\n", "go.mod eol=crlf\n")):
+        r.release("v1.%d.0" % minor, dict(files, **{".gitattributes": text}))
+    r.tag("sub/v1.3.0")
+    r.release("v1.4.0", {"go.mod": ("120000", files["go.mod"])}, delete=[".gitattributes"])
+
+
 REPOS = {f.__name__.rstrip("_"): f for f in (
     attributes, modes, nested, vendored, license_, wrongcase, names, collide, many, tags, majors, retract, toonew, headless,
-    empty, times, pulls, bigmod, history, gopkg)}
+    empty, times, pulls, bigmod, history, gopkg, gomods)}
 REPOS["history256"] = history
 
 
