@@ -113,25 +113,6 @@ static int send_bytes(void *arg, struct str bytes, struct err *err)
 
 /* ---- what is asked for ---- */
 
-static struct str kept_hash(struct job *job)
-{
-	struct str path = str_of(job->call.path), info, hash = STR("");
-	struct err err = { 0 };
-	const char *key;
-
-	if (job->call.kind != DIRECT_MOD && job->call.kind != DIRECT_ZIP)
-		return hash;
-	path = str_head(path, (size_t)str_find_last(path, '.'));
-	key = pool_printf(job->pool, "%s/%.*s.info",
-			  config_is_private(job->direct->config, job->call.module) ? "private/download"
-										    : "download",
-			  STR_ARG(path)).p;
-	if (store_dirfd(job->direct->store) >= 0 &&
-	    file_read_all(store_dirfd(job->direct->store), key, INFO_BODY_MAX, job->pool, &info, &err) == 0)
-		hash = info_origin_hash(job->pool, info);
-	return hash;
-}
-
 static int send_list(struct job *job, struct code *code, struct err *err)
 {
 	struct str *list;
@@ -152,9 +133,15 @@ static int send_list(struct job *job, struct code *code, struct err *err)
 
 static int send_info(struct job *job, struct code *code, struct err *err)
 {
+	struct str text;
 	struct repo_rev rev;
 	struct info info;
-	int rc = job->call.kind == DIRECT_LATEST ? code_latest(code, &rev, &info, err)
+	int rc;
+
+	if (job->call.kind == DIRECT_INFO && version_is_canonical(job->call.version))
+		return direct_settle(job->direct, &job->call, code, &rev, &text, err) != 0
+			       ? -1 : send_body(job, text, err);
+	rc = job->call.kind == DIRECT_LATEST ? code_latest(code, &rev, &info, err)
 						 : code_stat(code, job->call.version, &rev, &info, err);
 
 	return rc != 0 ? -1 : send_body(job, info_make(job->pool, &info), err);
@@ -162,10 +149,10 @@ static int send_info(struct job *job, struct code *code, struct err *err)
 
 static int send_files(struct job *job, struct code *code, struct err *err)
 {
-	struct str version = job->call.version, gomod;
+	struct str version = job->call.version, info, gomod;
 	struct repo_rev rev;
 
-	if (code_version(code, version, kept_hash(job), &rev, err) != 0)
+	if (direct_settle(job->direct, &job->call, code, &rev, &info, err) != 0)
 		return -1;
 	if (job->call.kind == DIRECT_ZIP)
 		return code_zip(code, &rev, version, send_bytes, job, err);

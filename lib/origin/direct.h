@@ -35,6 +35,7 @@ struct direct_call {
 	struct str module;
 	struct str version; /* canonical, or a query (DIRECT_INFO alone), or empty */
 	const char *path;   /* "MODULE/@v/VERSION.zip", escaped */
+	bool is_proven;	    /* a checksum database decides about the answer, for certain */
 	int timeout_s;
 	int64_t body_max_bytes;
 	int (*on_start)(void *arg, int64_t length_bytes, struct err *err);
@@ -55,6 +56,15 @@ bool direct_is_usable(const struct direct *direct, struct err *err);
 
 /* Begin; on_done follows, perhaps before this returns. From any thread. */
 void direct_start(struct direct *direct, const struct direct_call *call);
+
+/*
+ * What was given out of a version turned out to be wrong: the .info that leads to its commit
+ * goes, so that the next call looks where the tag is then.
+ *
+ * path  as in the call
+ */
+void direct_reject(struct direct *direct, const char *id, struct str module, const char *path,
+		   const char *why);
 
 /*
  * Go all the way to a module's repository, newest version and zip, and tell about

@@ -46,10 +46,6 @@ int code_stat(struct code *code, struct str version, struct repo_rev *rev, struc
 	      struct err *err);
 int code_latest(struct code *code, struct repo_rev *rev, struct info *info, struct err *err);
 
-/* The commit of a canonical version. kept_hash: what its .info, if that is here, says. */
-int code_version(struct code *code, struct str version, struct str kept_hash, struct repo_rev *rev,
-		 struct err *err);
-
 /*
  * Where the module is in that commit. gomod is out, p NULL: it has no go.mod.
  * version is for the text of errors.

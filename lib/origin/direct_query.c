@@ -116,20 +116,3 @@ int code_stat(struct code *code, struct str version, struct repo_rev *rev, struc
 			       STR_ARG(code->module), STR_ARG(version));
 	return stat_found(code, found, pool_printf(code->pool, "%.*s.", STR_ARG(version)), rev, info, err);
 }
-
-int code_version(struct code *code, struct str version, struct str kept_hash, struct repo_rev *rev,
-		 struct err *err)
-{
-	struct info info;
-
-	if (repo_stat_kept(code->repo, kept_hash, rev))
-		return 0;
-	if (version_is_pseudo(version))
-		return code_stat(code, version, rev, &info, err);
-	if (repo_stat(code->repo, code_revision(code, version), rev, err) != 0)
-		return err_wrap(err, "%.*s@%.*s: invalid version", STR_ARG(code->module), STR_ARG(version));
-	if (rev->tag.n == 0)
-		return err_set(err, ERR_NOT_FOUND, "%.*s@%.*s: invalid version: a branch, not a tag",
-			       STR_ARG(code->module), STR_ARG(version));
-	return 0;
-}

@@ -76,8 +76,11 @@ struct repo_rev {
  */
 int repo_stat(struct repo *repo, struct str name, struct repo_rev *rev, struct err *err);
 
-/* The same for a whole hash that was looked up before: no network if it still is here. */
-bool repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev);
+/*
+ * The same for a whole hash that was looked up before, whatever leads to it now: no network
+ * if it still is here. ERR_NOT_FOUND: the server hasn't got it any more.
+ */
+int repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev, struct err *err);
 
 /* A file of a commit that repo_stat() gave. Returns 0, FILE_ABSENT, or -1. */
 int repo_read_file(struct repo *repo, struct str hash, const char *path, size_t max_bytes,

@@ -349,13 +349,29 @@ int repo_stat(struct repo *repo, struct str name, struct repo_rev *rev, struct e
 	return 0;
 }
 
-bool repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev)
+/* Does git say that the server has no such commit, or won't give it out? */
+static bool is_absent_there(const struct err *err)
 {
-	struct err err = { 0 }; /* then it is looked up, which says why it can't */
+	return strstr(err->text, "not our ref") || strstr(err->text, "unadvertised object");
+}
+
+int repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev, struct err *err)
+{
+	const struct repo_ref *refs, *ref = NULL;
+	size_t n;
+	int rc;
 
 	*rev = (struct repo_rev){ 0 };
-	if (!repo_is_hash(hash) || find_kept(repo, hash, rev, &err) != 0)
-		return false;
+	if (!repo_is_hash(hash))
+		return unknown(str_head(hash, 64), err);
+	rc = find_kept(repo, hash, rev, err);
+	if (rc == FILE_ABSENT) {
+		if (repo_refs(repo, &refs, &n, err) != 0 || find_by_hash(repo, hash, &ref, err) != 0)
+			return -1;
+		rc = bring(repo, ref ? ref->name : STR(""), hash, rev, err);
+	}
+	if (rc != 0 && !repo->is_broken && is_absent_there(err))
+		err->kind = ERR_NOT_FOUND;
 	finish_rev(rev);
-	return true;
+	return rc;
 }

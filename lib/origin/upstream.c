@@ -24,6 +24,7 @@ struct upstream_state {
 	struct pool *pool;
 	size_t at;	/* the chain's element that is asked; n: the database itself */
 	int tries;	/* of this element, so far */
+	bool is_direct;	/* the repository itself is asked */
 	bool is_probing; /* asks whether this proxy supports the database */
 	int64_t started_ms;
 	_Atomic(const char *) shown; /* lives in the config */
@@ -143,6 +144,7 @@ static void ask_direct(struct upstream_state *s)
 		.module = call->module,
 		.version = call->version,
 		.path = call->path,
+		.is_proven = call->is_proven,
 		.timeout_s = s->upstream->config->upstream.total_timeout_s,
 		.body_max_bytes = call->body_max_bytes,
 		.on_start = on_direct_start,
@@ -153,6 +155,7 @@ static void ask_direct(struct upstream_state *s)
 	struct err err;
 
 	s->shown = "direct";
+	s->is_direct = true;
 	/* Without git, a proxy's "not found" is all there is to say. */
 	if (s->absent.is_final && !direct_is_usable(s->upstream->direct, &err)) {
 		log_write(LOG_DEBUG, "%s: %s", call->id, err.text);
@@ -172,7 +175,7 @@ static void ask_element(struct upstream_state *s)
 	const char *base;
 
 	s->tries = 0;
-	s->is_probing = false;
+	s->is_probing = s->is_direct = false;
 	s->failure_before = s->failure;
 	if (call->sumdb) {
 		if (s->at < chain->n && chain->elements[s->at].kind == CHAIN_OFF) {
@@ -401,11 +404,12 @@ void upstream_reject(struct upstream *upstream, struct upstream_call *call,
 {
 	struct upstream_state *s = call->state;
 
-	(void)upstream;
 	s->failure = *err;
 	err_wrap(&s->failure, "%s", s->shown);
 	if (err->kind == ERR_MISMATCH)
 		s->mismatch = s->failure;
+	if (err->kind == ERR_MISMATCH && s->is_direct)
+		direct_reject(upstream->direct, call->id, call->module, call->path, err->text);
 	log_write(LOG_WARN, "%s: upstream is wrong, %s, %s", call->id, call->path,
 		  s->failure.text);
 	go_on(s, err->kind == ERR_MISMATCH || err->kind == ERR_UNAVAILABLE);

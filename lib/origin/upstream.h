@@ -47,6 +47,7 @@ struct upstream_call {
 	/* What it is, for repositories; module empty: it is in none. */
 	enum direct_kind kind;
 	struct str module, version;
+	bool is_proven; /* a checksum database decides, for certain */
 	bool is_sumdb_direct; /* at sumdb_url only, through no proxy of the chain */
 	bool is_big; /* total_timeout_s counts, not small_total_timeout_s */
 	int64_t body_max_bytes;

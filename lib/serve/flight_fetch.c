@@ -330,6 +330,8 @@ void flight_fetch(struct flight *f)
 		.arg = f,
 	};
 	must_ask = flight_prove_begin(f);
+	f->call.is_proven = f->proof.sumdb &&
+			    config_policy_of(f->home->answer->config, route->module) != CONFIG_ALLOW;
 	if (must_ask && flight_is_hopeless(f, &err)) {
 		flight_end_failed(f, &err);
 		return;

@@ -404,4 +404,131 @@ def test_doctor_proof():
     tap.ok(status == 1 and re.search("^WRONG the chain +404: .*'off'", out, re.M), "doctor: off", out + err)
 
 
+# ---- one version, one commit ----
+
+def names_in(body):
+    return sorted(n.split("@")[1].partition("/")[2] for n in zipfile.ZipFile(io.BytesIO(body)).namelist())
+
+
+def hash_of(answer):
+    return json.loads(answer.text)["Origin"]["Hash"] if answer.status == 200 else answer.status
+
+
+def forget_copies(store):
+    """As the sweep does."""
+    for name in os.listdir(store + "/vcs"):
+        if len(name) == 64:
+            shutil.rmtree(store + "/vcs/" + name)
+
+
+def forget_commits(repo):
+    """Those that nothing leads to."""
+    repo.git("reflog", "expire", "--expire=now", "--all")
+    repo.git("gc", "--prune=now", "-q")
+
+
+def test_moved_tag():
+    """All files of a version are of the commit that the first one was of, wherever its tag is by then."""
+    name, now = "/a.vcs.test/m/@v/v1.0.0", dict(cache_list_ttl_s=0)
+    first = {"go.mod": "module a.vcs.test/m\n", "first.go": "package m\n"}
+    second = {"go.mod": "module a.vcs.test/m\n\ngo 1.20\n", "second.go": "package m\n"}
+    for begin in (".mod", ".zip", ".info"):
+        for private in ("", "a.vcs.test"):
+            fresh()
+            repo = serve("a.vcs.test/m", first)
+            store, what = place.new("store"), "%s first, then the tag moves%s" % (begin, ", private" * bool(private))
+            more = dict(now, private_modules=private, private_read="* = anonymous")
+            one = repo.git("rev-parse", "main")
+            a = get(name + begin, store, **more)
+            tap.eq(a.status, 200, what, a)
+            repo.commit(second, tags=["v1.0.0"])
+            get("/a.vcs.test/m/@v/list", store, **more)
+            forget_copies(store)
+            a = get(name + ".info", store, **more)
+            tap.eq(hash_of(a), one, what + ": the .info is of the first commit", a)
+            a = get(name + ".mod", store, **more)
+            tap.eq((a.status, a.text), (200, first["go.mod"]), what + ": so is the .mod", a)
+            a = get(name + ".zip", store, **more)
+            tap.eq(names_in(a.body) if a.status == 200 else a, ["first.go", "go.mod"], what + ": so is the .zip")
+
+
+# Its second rev-list comes when the commit is there, and waits.
+HELD_GIT = """#!/bin/sh
+if [ "$1" = rev-list ]; then
+	if [ -e %(dir)s/first ]; then
+		touch %(dir)s/second
+		while ! [ -e %(dir)s/go ]; do sleep 0.02; done
+	fi
+	touch %(dir)s/first
+fi
+exec %(git)s "$@"
+"""
+
+
+def test_moved_meanwhile():
+    """Two processes at a version, and its tag moves between them: the first to keep the .info decides for both."""
+    fresh()
+    repo = serve("a.vcs.test/m", {"go.mod": "module a.vcs.test/m\n", "first.go": "package m\n"})
+    store, dir_, ask, answers = place.new("store"), place.dir("held"), world.get, []
+    held = dict(direct_git=write(dir_ + "/git", HELD_GIT % {"dir": dir_, "git": world.git}, 0o755))
+    thread = threading.Thread(target=lambda: answers.append(ask("/a.vcs.test/m/@v/v1.0.0.zip", store, **held)))
+    thread.start()
+    limit = time.monotonic() + 15
+    while not os.path.exists(dir_ + "/second") and time.monotonic() < limit:
+        time.sleep(0.01)
+    two = repo.commit({"go.mod": "module a.vcs.test/m\n", "second.go": "package m\n"}, tags=["v1.0.0"])
+    a = get("/a.vcs.test/m/@v/v1.0.0.info", store, cache_list_ttl_s=0)
+    tap.eq(hash_of(a), two, "the other one looks up the second commit", a)
+    write(dir_ + "/go", "")
+    thread.join()
+    a = answers[0]
+    tap.eq(names_in(a.body) if a.status == 200 else a, ["go.mod", "second.go"], "so the one that saw the first takes that")
+
+
+def test_lost_commit():
+    """What was given out isn't mixed with another commit when its own is gone."""
+    fresh()
+    repo = serve("a.vcs.test/m")
+    store = place.new("store")
+    one = hash_of(get("/a.vcs.test/m/@v/v1.0.0.info", store))
+    repo.commit({"go.mod": "module a.vcs.test/m\n", "second.go": "package m\n"}, tags=["v1.0.0"])
+    forget_commits(repo)
+    forget_copies(store)
+    for kind in ("mod", "zip"):
+        a = get("/a.vcs.test/m/@v/v1.0.0." + kind, store, cache_list_ttl_s=0)
+        tap.ok(a.status == 404 and one in a.text, "a commit that is gone: no .%s, and the text names it" % kind, a)
+    a = get("/a.vcs.test/m/@v/v1.0.0.info", store)
+    tap.eq(hash_of(a), one, "its .info stands", a)
+
+
+def test_wrong_commit_recovers():
+    """Where the database decides, a tag that was wrong for a while spoils nothing for good."""
+    source = zipfile.ZipFile(io.BytesIO(fixture.ref("/%s/@v/%s.zip" % (PROVEN, VERSION))))
+    prefix = "%s@%s/" % (PROVEN, VERSION)
+    files = {n[len(prefix):]: source.read(n) for n in source.namelist()}
+    name = "/%s/@v/%s" % (PROVEN, VERSION)
+    for is_gone in (False, True):
+        fresh()
+        world.page("example.com", "/small7", "example.com/small7 git https://e.vcs.test/r")
+        write(world.dir + "/hosts", "example.com 203.0.113.7\n")
+        more = dict(sumdb_gosumdb=test_sumdb(), cache_list_ttl_s=0)
+        repo = world.repo("e.vcs.test", "/r", repository(dict(files, **{"evil.go": b"package small7\n"})))
+        store = place.new("store")
+        wrong = repo.git("rev-parse", "main")
+        a = get(name + ".info", store, **more)
+        tap.eq(hash_of(a), wrong, "a tag that is wrong", a)
+        if not is_gone:
+            for _ in range(2):
+                a = get(name + ".zip", store, **more)
+                tap.ok(a.status == 502 and "checksum mismatch" in a.text, "its zip is refused", a)
+        right = repo.commit(files, tags=[VERSION])
+        if is_gone:
+            forget_commits(repo)
+            forget_copies(store)
+        a = get(name + ".zip", store, **more)
+        tap.eq(a.status, 200, "it is right again%s: its zip is taken" % (", and the wrong commit gone" * is_gone), a)
+        a = get(name + ".info", store, **more)
+        tap.eq(hash_of(a), right, "and its .info is of that commit", a)
+
+
 tap.run(globals(), int(os.environ.get("JOBS", "2")))
