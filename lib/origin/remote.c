@@ -322,7 +322,10 @@ static int open_http(struct remotes *remotes, struct pool *pool, const struct fe
 {
 	bool is_https = strcmp(asked->scheme, "https") == 0;
 	const char *token = is_https && rules->has_credentials ? token_of(remotes->config, pool, asked->host) : NULL;
-	const char *probe = pool_printf(pool, "%s%s", url, discovery_path).p;
+	size_t url_n = strlen(url);
+	/* As git does: without one slash at the end. */
+	const char *probe = pool_printf(pool, "%.*s%s", (int)(url[url_n - 1] == '/' ? url_n - 1 : url_n), url,
+					discovery_path).p;
 	struct remote_page page = { 0 };
 	struct fetch_url parts = { 0 };
 	struct sockaddr_storage literal;

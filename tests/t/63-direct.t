@@ -531,4 +531,16 @@ def test_wrong_commit_recovers():
         tap.eq(hash_of(a), right, "and its .info is of that commit", a)
 
 
+# ---- what a path stands for ----
+
+def test_urls():
+    fresh()
+    repo = serve("a.vcs.test/m")
+    world.page("a.vcs.test", "/slash", "a.vcs.test/slash git https://a.vcs.test/r/m/")
+    repo.commit({"go.mod": "module a.vcs.test/slash\n"}, tags=["v1.0.1"])
+    a = get("/a.vcs.test/slash/@v/v1.0.1.info")
+    tap.eq((a.status, a.status == 200 and json.loads(a.text)["Origin"]["URL"]), (200, "https://a.vcs.test/r/m/"),
+           "a URL with a slash at its end", a)
+
+
 tap.run(globals(), int(os.environ.get("JOBS", "2")))
