@@ -83,11 +83,15 @@ static bool is_plain_path(struct str path)
 	return true;
 }
 
-/* Where the root ends if path names its system; 0 if it doesn't. *system: without the dot. */
+/*
+ * Where the root ends if path names its system, at the last place where it does; 0 if it
+ * doesn't. *system: without the dot.
+ */
 static size_t explicit_root(struct str path, struct str *system)
 {
 	static const char *const systems[] = { "bzr", "fossil", "git", "hg", "svn" };
 	long slash = str_find(path, '/');
+	size_t root_n = 0;
 
 	for (size_t at = slash < 0 ? path.n : (size_t)slash + 2; at < path.n; at++) {
 		if (path.p[at] != '.')
@@ -101,10 +105,10 @@ static size_t explicit_root(struct str path, struct str *system)
 			if (path.p[at - 1] == '/' || !is_plain_path(str_skip(path, (size_t)slash + 1)))
 				continue;
 			*system = name;
-			return end;
+			root_n = end;
 		}
 	}
-	return 0;
+	return root_n;
 }
 
 /* Which scheme leads there? https, else ssh, else http where that is allowed; never git://. */

@@ -543,4 +543,18 @@ def test_urls():
            "a URL with a slash at its end", a)
 
 
+def test_explicit_roots():
+    """The last element that names a system is the root's end, as in the regular expression of cmd/go's vcs.go."""
+    fresh()
+    world.repo("a.vcs.test", "/a.git/x", repository({"go.mod": "module a.vcs.test/a.git/x.git\n"}))
+    a = get("/a.vcs.test/a.git/x.git/@v/v1.0.0.info")
+    tap.eq((a.status, a.status == 200 and json.loads(a.text)["Origin"]["URL"]), (200, "https://a.vcs.test/a.git/x"),
+           "a.git/x.git", a)
+    a = get("/a.vcs.test/a.git/b/c.hg/d/@v/list")
+    tap.ok(a.status == 404 and "hg" in a.text, "a.git/b/c.hg/d", a)
+    world.repo("a.vcs.test", "/b", repository({"c.gitx/go.mod": "module a.vcs.test/b.git/c.gitx\n"}, ["c.gitx/v1.0.0"]))
+    a = get("/a.vcs.test/b.git/c.gitx/@v/list")
+    tap.eq((a.status, a.text), (200, "v1.0.0\n"), "b.git/c.gitx", a)
+
+
 tap.run(globals(), int(os.environ.get("JOBS", "2")))
