@@ -21,6 +21,41 @@ struct search {
 	int64_t deadline_ms;
 };
 
+/* ---- what may be asked ---- */
+
+static int check_system(const struct search *s, const struct discovery *found, struct err *err)
+{
+	if (str_is_equal(found->system, STR("mod")))
+		return 0;
+	if (!str_is_equal(found->system, STR("git")))
+		return err_set(err, ERR_NOT_FOUND,
+			       "%.*s is kept in %.*s, and this proxy fetches from git repositories only",
+			       STR_ARG(s->module), STR_ARG(str_head(found->system, 20)));
+	if (!config_vcs_is_allowed(s->config, found->root, found->system))
+		return err_set(err, ERR_NOT_FOUND, "[direct] vcs disallows using git for %.*s",
+			       STR_ARG(found->root));
+	return 0;
+}
+
+static bool is_any_allowed(const struct search *s, struct str root)
+{
+	static const char *const systems[] = { "git", "hg", "svn", "bzr", "fossil" };
+
+	for (size_t i = 0; i < ARRAY_LEN(systems); i++)
+		if (config_vcs_is_allowed(s->config, root, str_of(systems[i])))
+			return true;
+	return false;
+}
+
+/* Before anybody is asked: could there be a root, and a system, that may be? */
+static int check_module(const struct search *s, struct err *err)
+{
+	for (size_t n = 1; n <= s->module.n; n++)
+		if ((n == s->module.n || s->module.p[n] == '/') && is_any_allowed(s, str_head(s->module, n)))
+			return 0;
+	return err_set(err, ERR_NOT_FOUND, "[direct] vcs is off for %.*s", STR_ARG(s->module));
+}
+
 /* ---- known hosts ---- */
 
 /* Hosts whose paths say where the repository is: the first elements are its root. */
@@ -119,8 +154,8 @@ static int take_explicit(struct search *s, size_t root_n, struct discovery *foun
 
 	found->root = str_head(s->module, root_n);
 	found->url = pool_printf(s->pool, "https://%.*s", STR_ARG(repo)).p;
-	if (!str_is_equal(found->system, STR("git")))
-		return 0;
+	if (check_system(s, found, err) != 0)
+		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
 		const char *url = pool_printf(s->pool, "%s://%.*s", schemes[i], STR_ARG(repo)).p;
 		struct err why = { 0 };
@@ -266,20 +301,6 @@ static int search(struct search *s, struct discovery *found, struct err *err)
 	return root_n > 0 ? take_explicit(s, root_n, found, err) : take_page(s, found, err);
 }
 
-static int check_system(const struct search *s, const struct discovery *found, struct err *err)
-{
-	if (str_is_equal(found->system, STR("mod")))
-		return 0;
-	if (!config_vcs_is_allowed(s->config, found->root, found->system))
-		return err_set(err, ERR_NOT_FOUND, "[direct] vcs disallows using %.*s for %.*s",
-			       STR_ARG(str_head(found->system, 20)), STR_ARG(found->root));
-	if (!str_is_equal(found->system, STR("git")))
-		return err_set(err, ERR_NOT_FOUND,
-			       "%.*s is kept in %.*s, and this proxy fetches from git repositories only",
-			       STR_ARG(s->module), STR_ARG(str_head(found->system, 20)));
-	return 0;
-}
-
 static const char *kept_path(struct pool *pool, struct str module)
 {
 	struct err err = { 0 };
@@ -320,6 +341,8 @@ int discovery_find(struct repos *repos, const struct config *config, struct stor
 	const char *path = kept_path(pool, module);
 
 	*found = (struct discovery){ 0 };
+	if (check_module(&s, err) != 0)
+		return -1;
 	if (path && recall(&s, store, path, age_s, found)) {
 		found->rules = s.rules;
 		return check_system(&s, found, err);

@@ -17,7 +17,8 @@ struct discovery {
 };
 
 /*
- * Find it, or recall it if it was found within age_s.
+ * Find it, or recall it if it was found within age_s. Nobody is asked about a path for
+ * which [direct] vcs leaves no system, or not the one that the path names.
  *
  * err  ERR_NOT_FOUND: there is none, who is responsible says so, or it is kept in
  *      a system that isn't spoken here; ERR_FORBIDDEN: not allowed; ERR_BAD_UPSTREAM,

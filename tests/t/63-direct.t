@@ -557,4 +557,31 @@ def test_explicit_roots():
     tap.eq((a.status, a.text), (200, "v1.0.0\n"), "b.git/c.gitx", a)
 
 
+def test_disallowed():
+    """What may not be asked isn't, and the text names the setting, if that is why."""
+    fresh()
+    serve("a.vcs.test/m")
+    world.repo("a.vcs.test", "/b", repository({"go.mod": "module a.vcs.test/b.git\n"}))
+    for module, rules in (("m", "*:off"), ("b.git", "*:off"), ("m", "public:off"), ("m", "x.test:git,a.vcs.test/*:off,a.vcs.test:off"),
+                          ("b.git", "a.vcs.test/b.git:hg"), ("b.git", "public:hg|svn")):
+        world.reset()
+        a = get("/a.vcs.test/%s/@v/list" % module, direct_vcs=rules)
+        tap.ok(a.status == 404 and "[direct] vcs" in a.text and "a.vcs.test/" + module in a.text,
+               "%s with vcs = %s: a 404 that says why" % (module, rules), a)
+        tap.eq((world.asked(), world.net("lookup"), world.net("connect")), ([], [], []), "and nobody is asked")
+    for module, rules in (("m", "a.vcs.test/m/sub:off,a.vcs.test:git"), ("m", "a.vcs.test/m:git,public:off"), ("b.git", "")):
+        a = get("/a.vcs.test/%s/@v/list" % module, **({"direct_vcs": rules} if rules else {}))
+        tap.eq(a.status, 200, "%s with vcs = %s: allowed" % (module, rules), a)
+    world.page("a.vcs.test", "/deep", "a.vcs.test/deep git https://a.vcs.test/r/deep")
+    world.page("a.vcs.test", "/deep/sub", "a.vcs.test/deep git https://a.vcs.test/r/deep")
+    world.repo("a.vcs.test", "/r/deep", repository({"sub/go.mod": "module a.vcs.test/deep/sub\n"}, ["sub/v1.0.0"]))
+    a = get("/a.vcs.test/deep/sub/@v/list", direct_vcs="a.vcs.test/deep/sub:off")
+    tap.eq(a.status, 200, "the root counts, not what is below it", a)
+    for module in ("x.svn/y", "x.bzr", "x.fossil", "x.hg/z"):
+        a = get("/a.vcs.test/%s/@v/list" % module)
+        system = module.split(".")[1].split("/")[0]
+        tap.ok(a.status == 404 and "[direct]" not in a.text and " %s," % system in a.text and
+               "a.vcs.test/" + module in a.text, "%s: a system that isn't spoken here, whatever is allowed" % module, a)
+
+
 tap.run(globals(), int(os.environ.get("JOBS", "2")))
