@@ -248,14 +248,27 @@ static int confirm(struct search *s, const struct goimport *claim, struct err *e
 	return 0;
 }
 
-static int check_subdir(struct str subdir, struct err *err)
+/* As path.Clean has it, within the repository. By a dot or a detour to its root, go finds no files. */
+static int clean_subdir(struct pool *pool, struct str *subdir, struct err *err)
 {
-	struct str element;
+	struct str rest = *subdir, clean = STR(""), element;
+	bool is_good = !str_has_prefix(rest, STR("/"));
 
-	while (subdir.n > 0 && str_cut(&subdir, '/', &element))
-		if (element.n == 0 || element.p[0] == '-' || element.p[0] == ':' ||
-		    str_is_equal(element, STR(".")) || str_is_equal(element, STR("..")))
-			return err_set(err, ERR_NOT_FOUND, "a go-import tag with an invalid directory");
+	while (is_good && rest.n > 0 && str_cut(&rest, '/', &element)) {
+		if (element.n == 0 || str_is_equal(element, STR(".")))
+			continue;
+		if (str_is_equal(element, STR(".."))) {
+			is_good = clean.n > 0;
+			clean = str_head(clean, str_has_char(clean, '/') ? (size_t)str_find_last(clean, '/') : 0);
+			continue;
+		}
+		is_good = element.p[0] != '-' && element.p[0] != ':';
+		clean = clean.n == 0 ? element
+				     : pool_printf(pool, "%.*s/%.*s", STR_ARG(clean), STR_ARG(element));
+	}
+	if (!is_good || (subdir->n > 0 && clean.n == 0))
+		return err_set(err, ERR_NOT_FOUND, "a go-import tag with an invalid directory");
+	*subdir = clean;
 	return 0;
 }
 
@@ -279,12 +292,14 @@ static int take_page(struct search *s, struct discovery *found, struct err *err)
 
 	if (get_tags(s, s->module, &tags, &n, err) != 0 ||
 	    goimport_match(tags, n, s->module, &tag, err) != 0 || confirm(s, tag, err) != 0 ||
-	    check_subdir(tag->subdir, err) != 0 || check_repo(s, tag->repo, err) != 0)
+	    check_repo(s, tag->repo, err) != 0)
+		return -1;
+	found->subdir = tag->subdir;
+	if (clean_subdir(s->pool, &found->subdir, err) != 0)
 		return -1;
 	found->root = tag->prefix;
 	found->system = tag->vcs;
 	found->url = pool_cstr(s->pool, tag->repo);
-	found->subdir = tag->subdir;
 	return 0;
 }
 

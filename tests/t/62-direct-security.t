@@ -210,8 +210,8 @@ def test_subdir():
     fresh()
     pool, bad = Pool(world.settings()), []
     world.repo("b.vcs.test", "/r", module("a.vcs.test/m", {"sub/go.mod": "module a.vcs.test/d\n"}, version="sub/v1.0.0"))
-    dirs = ["..", "../x", "sub/..", "sub/../../x", "/..", ".", "./sub", "-x", "--upload-pack=x", "sub/-x", ":x", ":/",
-            ":(top)sub", "sub//x", "a/:x"]
+    dirs = ["..", "../x", "sub/..", "sub/../../x", "/..", ".", "./..", "-x", "./-x", "--upload-pack=x", "sub/-x", ":x",
+            ":/", ":(top)sub", "sub//../..//x", "a/:x"]
     for i, d in enumerate(dirs):
         world.page("a.vcs.test", "/d%d" % i, "a.vcs.test/d%d git https://b.vcs.test/r %s" % (i, d))
         for name in ("list", "v1.0.0.info"):

@@ -584,4 +584,19 @@ def test_disallowed():
                "a.vcs.test/" + module in a.text, "%s: a system that isn't spoken here, whatever is allowed" % module, a)
 
 
+def test_directories():
+    """The fourth field of a go-import tag, as path.Clean has it."""
+    fresh()
+    world.repo("a.vcs.test", "/r/d", repository({"a/b/go.mod": "module a.vcs.test/d\n"}, ["a/b/v1.0.0"]))
+    for directory, good in (("a/b", True), ("./a/b", True), ("a/../a/b/", True), ("a//./b/.", True),
+                            ("x/../../a/b", False), ("../a/b", False), ("/a/b", False), (".", False),
+                            ("a/..", False), ("-a/../a/b", False)):
+        world.page("a.vcs.test", "/d", "a.vcs.test/d git https://a.vcs.test/r/d " + directory)
+        a = get("/a.vcs.test/d/@v/list")
+        tap.eq((a.status, a.text if good else ""), (200, "v1.0.0\n") if good else (404, ""), "directory " + directory, a)
+        if good:
+            a = get("/a.vcs.test/d/@v/v1.0.0.info")
+            tap.eq(a.status == 200 and json.loads(a.text)["Origin"]["Subdir"], "a/b", "and its Origin", a)
+
+
 tap.run(globals(), int(os.environ.get("JOBS", "2")))
