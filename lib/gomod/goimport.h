@@ -2,8 +2,14 @@
  * goimport.h - the go-import tags of a page: which repository holds a path.
  *
  * Pure functions: no I/O, no state. Rules: go.dev/ref/mod#vcs-find and cmd/go's
- * vcs/discovery.go. The HTML is read as browsers do, by gumbo: only what is in the
- * page's head counts, so that nobody who may write into its body decides.
+ * vcs/discovery.go: what stands before the first <body> or </head> counts, so that nobody
+ * who may write into a page's body decides.
+ *
+ * The HTML is read as browsers do, by gumbo; cmd/go reads it as lenient XML. So of what
+ * it takes this doesn't take tags that are text for HTML, or nothing at all: within
+ * title, style, script, textarea, select, iframe, noframes, frameset, xmp and plaintext.
+ * And this takes what it gives up at: '<' and '&' in a script, two dashes in a comment,
+ * an encoding other than UTF-8, what comes behind <head/>; entities that XML hasn't got.
  */
 #ifndef GOMOD_GOIMPORT_H
 #define GOMOD_GOIMPORT_H

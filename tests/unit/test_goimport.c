@@ -1,7 +1,7 @@
 /*
  * Expected values: go.dev/ref/mod#vcs-find and the cases of cmd/go's
- * vcs/discovery_test.go and vcs_test.go (1.26), told anew; where gumbo reads HTML
- * otherwise than encoding/xml, the text says so.
+ * vcs/discovery_test.go and vcs_test.go (1.26), told anew, and what its
+ * parseMetaGoImports says of the other pages; where ours is another, the text says so.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +14,7 @@
 
 #include "gomod/goimport.h"
 
+#define YES META("a.b git https://x.example/y")
 #define META(content) "<meta name=\"go-import\" content=\"" content "\">"
 
 static const struct {
@@ -42,9 +43,25 @@ static const struct {
 	{ "behind a script with '<'", "<script>if (a<b) {}</script>" META("a.b git https://x.example/y"),
 	  "a.b git https://x.example/y;" },
 	{ "in the body", "<head></head><body>" META("a.b git https://x.example/y") "</body>", "" },
-	{ "behind the head's end", "<head><title>x</title></head>" META("a.b git https://x.example/y"),
-	  "a.b git https://x.example/y;" /* HTML puts it into the head; encoding/xml stops before */ },
-	{ "behind a paragraph", "<head><p>" META("a.b git https://x.example/y"), "" },
+	{ "behind the head's end", "<head><title>x</title></head>" YES "<body>", "" },
+	{ "behind a paragraph", "<head><p>" YES, "a.b git https://x.example/y;" },
+	{ "behind text, without head and body", "<!DOCTYPE html>\nHello " YES, "a.b git https://x.example/y;" },
+	{ "in a noscript", "<html><head><noscript>" YES "</noscript></head></html>", "a.b git https://x.example/y;" },
+	{ "in a div", "<head><title>x</title><div>" YES "</div></head>", "a.b git https://x.example/y;" },
+	{ "in a template", "<head><template>" YES "</template></head>", "a.b git https://x.example/y;" },
+	{ "behind an svg", "<head><svg><title>x</title></svg>" YES "</head>", "a.b git https://x.example/y;" },
+	{ "in a table, in the page's order",
+	  "<table><tr><td>" META("a.a git https://x.example/1") "</td></tr>" META("a.b git https://x.example/2") "</table>",
+	  "a.a git https://x.example/1;a.b git https://x.example/2;" },
+	{ "behind a head that a div has ended, and its end", "<head><div></div></head>" YES, "" },
+	{ "behind a body that a div has begun, and its tag", "<head><div></div><BODY\nclass=x>" YES, "" },
+	{ "behind a body in a comment", "<head><!-- <body> </head> -->" YES, "a.b git https://x.example/y;" },
+	{ "behind a body that isn't in the comment", "<!--> <body> -->" YES, "" },
+	{ "behind a body in a script", "<script>x = '<body>'</script>" YES, "" /* as for encoding/xml */ },
+	{ "behind a bodyguard", "<bodyguard>" YES, "a.b git https://x.example/y;" },
+	{ "blanks of Unicode between",
+	  META("a.b\xc2\xa0git\xe2\x80\x8a\xe3\x80\x80https://x.example/y\xe2\x80\xa8") META("a.\xc2\xa1 git\xe2\x80\x8b x"),
+	  "a.b git https://x.example/y;a.\xc2\xa1 git\xe2\x80\x8b x;" },
 	{ "a mod tag supersedes the other of its prefix",
 	  META("foo/bar git https://x.example/g") META("foo/bar mod https://x.example/m"), "foo/bar mod https://x.example/m;" },
 	{ "and stands before the others",
