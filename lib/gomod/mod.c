@@ -32,8 +32,8 @@ int mod_check(struct str body, struct err *err)
 		return err_set(err, ERR_BAD_UPSTREAM,
 			       "not a go.mod: begins with '%c', as HTML or JSON",
 			       text.p[0]);
-	if (str_has_char(text, '\0'))
-		return err_set(err, ERR_BAD_UPSTREAM, "not a go.mod: has a NUL");
+	if (body.p[body.n - 1] == '\0')
+		return err_set(err, ERR_BAD_UPSTREAM, "not a go.mod: ends in NULs");
 	if (!has_module_line(text))
 		return err_set(err, ERR_BAD_UPSTREAM, "not a go.mod: no module line");
 	return 0;

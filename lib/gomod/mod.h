@@ -14,9 +14,10 @@
 #define MOD_BODY_MAX (16U << 20)
 
 /*
- * Whether a body can be a go.mod: text without NUL, neither HTML nor JSON,
- * with a module line (the go command takes none without; an upstream with a
- * full disk makes such), at most MOD_BODY_MAX. err: ERR_BAD_UPSTREAM.
+ * Whether a body can be a go.mod: neither HTML nor JSON, with a module line
+ * (the go command takes none without; an upstream with a full disk makes such),
+ * at most MOD_BODY_MAX. A NUL may stand in it, as for the go command, but not
+ * at its end, where a crash leaves them. err: ERR_BAD_UPSTREAM.
  * Returns 0 or -1.
  */
 int mod_check(struct str body, struct err *err);

@@ -257,6 +257,7 @@ def gomods(r):
         r.release("v1.%d.0" % minor, dict(files, **{".gitattributes": text}))
     r.tag("sub/v1.3.0")
     r.release("v1.4.0", {"go.mod": ("120000", files["go.mod"])}, delete=[".gitattributes"])
+    r.release("v1.5.0", {"go.mod": files["go.mod"] + "// \0\n"})
 
 
 REPOS = {f.__name__.rstrip("_"): f for f in (

@@ -154,7 +154,8 @@ static void test_mod(void **state)
 		{ { "\n <html>", 8 }, false },
 		{ { "\xef\xbb\xbf<html>", 9 }, false },
 		{ { "{\"a\":1}", 7 }, false },
-		{ { "module a\0b", 10 }, false },
+		{ { "module a // \0\n", 14 }, true },
+		{ { "module a\n\0\0", 11 }, false },
 	};
 
 	(void)state;
