@@ -317,6 +317,14 @@ static bool is_git(struct str body)
 	       str_find_str(str_head(body, 256), STR("version 2")) >= 0;
 }
 
+/* The file info/refs of a static copy, "HASH\tNAME" a line: git would fetch it file by file. */
+static bool is_dumb(struct str body)
+{
+	long tab = str_find(body, '\t');
+
+	return (tab == 40 || tab == 64) && str_has_prefix(str_skip(body, (size_t)tab + 1), STR("refs/"));
+}
+
 static int open_http(struct remotes *remotes, struct pool *pool, const struct fetch_url *asked, const char *url,
 		     const struct remote_rules *rules, int64_t deadline_ms, struct remote *remote, struct err *err)
 {
@@ -338,6 +346,10 @@ static int open_http(struct remotes *remotes, struct pool *pool, const struct fe
 	if (page.status != 200)
 		return explain_status(remotes, pool, url, remote->url, rules, page.status, deadline_ms, err);
 	final = str_of(page.url);
+	if (is_dumb(page.body))
+		return err_set(err, ERR_NOT_FOUND,
+			       "%s speaks git's dumb http protocol only, and this proxy the smart one",
+			       remote->url);
 	if (!is_git(page.body) || !str_has_suffix(final, str_of(discovery_path)) ||
 	    !fetch_url_parse(pool, page.url, &parts))
 		return err_set(err, ERR_NOT_FOUND, "what is at %s is no git repository", remote->url);

@@ -541,6 +541,13 @@ def test_urls():
     a = get("/a.vcs.test/slash/@v/v1.0.1.info")
     tap.eq((a.status, a.status == 200 and json.loads(a.text)["Origin"]["URL"]), (200, "https://a.vcs.test/r/m/"),
            "a URL with a slash at its end", a)
+    refs = "".join("%s\t%s\n" % (repo.git("rev-parse", name), name) for name in ("refs/heads/main", "refs/tags/v1.0.0"))
+    world.page("a.vcs.test", "/dumb", "a.vcs.test/dumb git https://a.vcs.test/dumb/r")
+    for what, text, word in (("a static copy", refs, "dumb http"), ("an empty page", "", "no git repository"),
+                             ("a page with a tab", "<html>\trefs/heads/x\n" * 10, "no git repository")):
+        world.on("a.vcs.test", "/dumb/r/info/refs", (200, {"Content-Type": "text/plain"}, text.encode()))
+        a = get("/a.vcs.test/dumb/@v/list")
+        tap.ok(a.status == 404 and word in a.text and "https://a.vcs.test/dumb/r" in a.text, what + ": a 404 that says so", a)
 
 
 def test_explicit_roots():
