@@ -338,6 +338,7 @@ int repo_refs_reload(struct repo *repo, struct err *err)
 		return err_wrap(err, "%s", repo->url);
 	parse_refs(repo, text);
 	repo->are_refs_new = true;
+	repo->has_graph = false; /* it may be that of the old ones */
 	file_replace(repo->place.dirfd, "tmp", refs_path(repo), text, false, &ignored);
 	return 0;
 }

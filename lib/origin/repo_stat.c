@@ -281,11 +281,24 @@ static int find_by_hash(struct repo *repo, struct str prefix, const struct repo_
 	return 0;
 }
 
+/* What was pushed away may be here still, and at the server, too. */
+static int is_reachable(struct repo *repo, struct str hash, bool *is_it, struct err *err)
+{
+	const char *args[] = { "rev-list", "--max-count=1", pool_cstr(repo->pool, hash), "--not", "--all", NULL };
+	struct str text = STR("");
+
+	if (repo_git_here(repo, repo->graph, args, 4096, &text, err) != 0)
+		return -1;
+	*is_it = text.n == 0;
+	return 0;
+}
+
 /* A commit that nothing ends at: it counts if a branch or a tag leads to it. */
 static int find_in_history(struct repo *repo, struct str name, struct repo_rev *rev, struct err *err)
 {
 	const char *tips[] = { "rev-list", "--max-count=1", "--all", NULL };
 	struct str hash;
+	bool is_it = false;
 	time_t time;
 	int rc;
 
@@ -298,6 +311,10 @@ static int find_in_history(struct repo *repo, struct str name, struct repo_rev *
 	if (rc == FILE_ABSENT && repo_git_here(repo, repo->graph, tips, 4096, NULL, err) != 0)
 		return -1;
 	if (rc != 0 || !str_has_prefix(hash, name))
+		return unknown(name, err);
+	if (is_reachable(repo, hash, &is_it, err) != 0)
+		return -1;
+	if (!is_it)
 		return unknown(name, err);
 	return bring(repo, STR(""), hash, rev, err);
 }

@@ -234,10 +234,10 @@ def changed(data):
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
-def grow(repo):
+def grow(repo, text="m"):
     """One commit more; its time and hash as in pseudo-versions."""
     who = ("-c", "user.name=T", "-c", "user.email=t@vcs.test")
-    hash_ = repo.git(*who, "commit-tree", "main^{tree}", "-p", "main", "-m", "m")
+    hash_ = repo.git(*who, "commit-tree", "main^{tree}", "-p", "main", "-m", text)
     repo.git("update-ref", "refs/heads/main", hash_)
     seconds = int(repo.git("log", "-1", "--format=%ct", hash_))
     return time.strftime("%Y%m%d%H%M%S", time.gmtime(seconds)) + "-" + hash_[:12]
@@ -273,6 +273,61 @@ def test_broken_copy():
         between.reverse()
     copies = [d for d in os.listdir(store + "/vcs") if len(d) == 64]
     tap.eq((len(copies), os.listdir(store + "/tmp")), (1, []), "and nothing is left of the broken ones")
+
+
+# ---- what was pushed since ----
+
+def age(store):
+    """As if branches and tags had been asked for an hour ago."""
+    for copy in os.listdir(store + "/vcs"):
+        path = "%s/vcs/%s/refs" % (store, copy)
+        if os.path.exists(path):
+            os.utime(path, (time.time() - 3600,) * 2)
+
+
+def whole(repo, name):
+    return repo.git("rev-parse", name[-12:])
+
+
+def test_pushed_on():
+    """Commits that came after the last look: go finds them."""
+    fresh()
+    repo = serve("a.vcs.test/m")
+    store = place.new("store")
+    between = grow(repo)
+    grow(repo)
+    a = get("/a.vcs.test/m/@v/%s.info" % whole(repo, between), store)
+    tap.eq(a.status, 200, "a commit between tags", a)
+    later = [grow(repo), grow(repo)]
+    a = get("/a.vcs.test/m/@v/v1.0.1-0.%s.info" % later[0], store)
+    tap.eq(a.status, 200, "one that was pushed since", a)
+
+
+def test_pushed_away():
+    """What no branch and no tag leads to any more isn't there, whatever the server still gives out."""
+    fresh()
+    repo = serve("a.vcs.test/m", tags=())
+    store = place.new("store")
+    kept, gone, last = grow(repo), grow(repo), grow(repo)
+    a = get("/a.vcs.test/m/@v/%s.info" % whole(repo, kept), store)
+    tap.eq(a.status, 200, "a commit before it was pushed away", a)
+    repo.git("update-ref", "refs/heads/main", whole(repo, kept))
+    grow(repo, "instead")
+    age(store)
+    a = get("/a.vcs.test/m/@v/%s.info" % whole(repo, gone), store)
+    tap.ok(a.status == 404 and "unknown revision" in a.text, "pushed away: unknown, by its hash", a)
+    a = get("/a.vcs.test/m/@v/v0.0.0-%s.zip" % last, store)
+    tap.ok(a.status == 404 and "unknown revision" in a.text, "and as a version", a)
+    a = get("/a.vcs.test/m/@v/%s.info" % whole(repo, kept), store)
+    tap.eq(a.status, 200, "but the one before it is there", a)
+    gone, between = grow(repo, "another"), grow(repo)
+    grow(repo)
+    a = get("/a.vcs.test/m/@v/v0.0.0-%s.info" % between, store)
+    tap.eq(a.status, 200, "so is what came later", a)
+    repo.git("update-ref", "refs/heads/main", whole(repo, kept))
+    repo.git("gc", "-q", "--prune=now")
+    a = get("/a.vcs.test/m/@v/v0.0.0-%s.zip" % gone, store)
+    tap.ok(a.status == 404 and "unknown revision" in a.text, "gone from the server, too, but not from what we have", a)
 
 
 # ---- without room, without a user's settings ----
