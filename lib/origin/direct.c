@@ -218,6 +218,36 @@ static void ask_proxy(struct job *job, const struct discovery *found)
 
 /* ---- running ---- */
 
+static int send_answer(struct job *job, struct repo *repo, const struct discovery *found, struct err *err)
+{
+	struct code code;
+
+	if (code_open(&code, job->pool, repo, job->call.module, found, err) != 0)
+		return -1;
+	switch (job->call.kind) {
+	case DIRECT_LIST:
+		return send_list(job, &code, err);
+	case DIRECT_MOD:
+	case DIRECT_ZIP:
+		return send_files(job, &code, err);
+	default:
+		return send_info(job, &code, err);
+	}
+}
+
+/* A version may have come since, or what it is based on. */
+static int send_newer(struct job *job, struct repo *repo, const struct discovery *found, struct err *err)
+{
+	struct err why = { 0 };
+	bool have_changed;
+	int rc = repo_refs_renew(repo, &have_changed, &why);
+
+	if (rc == 0 && !have_changed)
+		return -1;
+	*err = why;
+	return rc != 0 ? -1 : send_answer(job, repo, found, err);
+}
+
 /* *is_renewed: it failed by a broken copy, which is gone now. */
 static int run_code(struct job *job, const struct discovery *found, bool *is_renewed, struct err *err)
 {
@@ -226,17 +256,14 @@ static int run_code(struct job *job, const struct discovery *found, bool *is_ren
 	int age_s = is_fixed ? job->direct->config->cache.list_ttl_s : REFS_AGE_S;
 	struct repo *repo = repo_open(job->direct->repos, job->pool, found->url, &found->rules, age_s,
 				      job->deadline_ms, err);
-	struct code code;
 	int rc;
 
 	*is_renewed = false;
 	if (!repo)
 		return -1;
-	rc = code_open(&code, job->pool, repo, job->call.module, found, err);
-	if (rc == 0)
-		rc = job->call.kind == DIRECT_LIST	 ? send_list(job, &code, err)
-		     : is_immutable			 ? send_files(job, &code, err)
-							 : send_info(job, &code, err);
+	rc = send_answer(job, repo, found, err);
+	if (rc != 0 && is_fixed && err->kind == ERR_NOT_FOUND && !job->has_begun)
+		rc = send_newer(job, repo, found, err);
 	*is_renewed = rc != 0 && repo_forget_broken(repo);
 	repo_close(repo);
 	return rc;

@@ -362,3 +362,16 @@ int repo_refs(struct repo *repo, const struct repo_ref **refs, size_t *n, struct
 	*n = repo->refs_n;
 	return 0;
 }
+
+int repo_refs_renew(struct repo *repo, bool *have_changed, struct err *err)
+{
+	struct str before = repo->refs_text;
+
+	*have_changed = false;
+	if (!repo->has_refs || repo->are_refs_new)
+		return 0;
+	if (repo_refs_reload(repo, err) != 0)
+		return -1;
+	*have_changed = !str_is_equal(before, repo->refs_text);
+	return 0;
+}

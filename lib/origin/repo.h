@@ -62,6 +62,12 @@ struct repo_ref {
  */
 int repo_refs(struct repo *repo, const struct repo_ref **refs, size_t *n, struct err *err);
 
+/*
+ * What isn't there by the refs that are kept may be there by newer ones: ask for them, if
+ * kept ones were used. *have_changed: they aren't the same. Returns 0, or -1 with *err set.
+ */
+int repo_refs_renew(struct repo *repo, bool *have_changed, struct err *err);
+
 struct repo_rev {
 	struct str hash;
 	struct str short_hash; /* as in pseudo-versions */

@@ -303,6 +303,34 @@ def test_pushed_on():
     tap.eq(a.status, 200, "one that was pushed since", a)
 
 
+def test_tags_since():
+    """What is kept of the refs leads to another answer than a tag that came since."""
+    fresh()
+    repo = serve("a.vcs.test/m")
+    repo.git("branch", "v1.1.0", "main")
+    store = place.new("store")
+    a = get("/a.vcs.test/m/@v/v1.0.0.info", store)
+    tap.eq(a.status, 200, "a version", a)
+    grow(repo)
+    for ref in ("refs/tags/v1.1.0", "refs/heads/v1.1.0"):
+        repo.git("update-ref", ref, "main")
+    for kind in ("mod", "info"):
+        a = get("/a.vcs.test/m/@v/v1.1.0." + kind, store)
+        tap.eq(a.status, 200, "the next one's .%s, which was a branch and no tag" % kind, a)
+        age(store)
+    repo.git("tag", "-d", "v1.1.0")
+    name = grow(repo)
+    a = get("/a.vcs.test/m/@v/%s.info" % name[-12:], store)
+    tap.eq(a.status, 200, "a commit by its hash", a)
+    repo.git("tag", "v1.2.0", "main~1")
+    a = get("/a.vcs.test/m/@v/v1.2.1-0.%s.info" % name, store)
+    tap.eq(a.status, 200, "the same as a version, by a tag that is new", a)
+    before = len(world.remotes())
+    a = get("/a.vcs.test/m/@v/v1.3.1-0.%s.mod" % name, store)
+    tap.ok(a.status == 404 and "preceding tag not found" in a.text, "by a tag that isn't there", a)
+    tap.eq(len(world.remotes()) - before, 1, "is asked for once more, and that is all")
+
+
 def test_pushed_away():
     """What no branch and no tag leads to any more isn't there, whatever the server still gives out."""
     fresh()
