@@ -113,14 +113,14 @@ static ssize_t read_tar(void *arg, const void **bytes, struct err *err)
 /* Returns 0; or -1 with *err set, and nothing to finish. */
 static int begin_archive(struct zipping *z, struct str path, struct archive *archive, struct err *err)
 {
-	struct err ignored = { 0 };
+	struct err late = { 0 };
 
 	archive->process = repo_archive(z->code->repo, z->rev->hash, pool_cstr(z->code->pool, path), err);
 	if (!archive->process)
 		return -1;
 	archive->tar = modzip_tar_new(read_tar, archive, err);
-	if (!archive->tar)
-		repo_archive_finish(z->code->repo, archive->process, &ignored);
+	if (!archive->tar && repo_archive_finish(z->code->repo, archive->process, &late) > 0)
+		*err = late;
 	return archive->tar ? 0 : -1;
 }
 
@@ -137,6 +137,9 @@ static int finish_archive(struct zipping *z, struct archive *archive, int rc, st
 	while (rc == 0 && (n = vcs_read(archive->process, &rest, err)) != 0)
 		rc = n < 0 ? -1 : 0;
 	status = repo_archive_finish(z->code->repo, archive->process, rc == 0 ? err : &late);
+	/* A tar that git didn't end is a bad one: why it didn't is the reason. */
+	if (rc != 0 && status > 0)
+		*err = late;
 	return rc != 0 || status != 0 ? -1 : 0;
 }
 

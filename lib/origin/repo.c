@@ -96,8 +96,7 @@ static int open_file(struct repo *repo, const char *name, struct err *err)
 	return file_open(repo->place.dirfd, path, O_RDWR | O_CREAT, 0644, err);
 }
 
-/* Is it still the copy that the name leads to, or was it removed meanwhile? */
-static bool is_current(struct repo *repo)
+bool repo_is_current(struct repo *repo)
 {
 	char path[REPO_PATH_MAX + 16];
 	struct stat mine, theirs;
@@ -118,7 +117,7 @@ static int begin_use(struct repo *repo, struct err *err)
 		repo->use_fd = open_file(repo, "use", err);
 		if (repo->use_fd < 0)
 			continue;
-		if (lock(repo, repo->use_fd, LOCK_SH, err) == 0 && is_current(repo)) {
+		if (lock(repo, repo->use_fd, LOCK_SH, err) == 0 && repo_is_current(repo)) {
 			futimens(repo->use_fd, NULL);
 			return 0;
 		}
@@ -138,7 +137,7 @@ int repo_lock(struct repo *repo, struct err *err)
 		close(fd);
 		return -1;
 	}
-	if (fd >= 0 && is_current(repo))
+	if (fd >= 0 && repo_is_current(repo))
 		return fd;
 	if (fd >= 0)
 		close(fd);

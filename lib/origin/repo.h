@@ -11,7 +11,7 @@
  *   vcs/HASH/use      held shared by users, alone by who sweeps; its mtime: last use
  *
  * A copy is removed as a whole, by one rename. Who sweeps takes none that is in use;
- * who finds one broken does, and the others find out by the file use: repo_forget_broken().
+ * who finds one damaged does, and the others find out by the file use: repo_forget_broken().
  *
  * The rules are those of cmd/go's codehost/git.go: which names stand for which
  * commit, and that no commit counts that no branch or tag leads to. All that a
@@ -104,14 +104,18 @@ int repo_descends(struct repo *repo, struct str hash, struct str ancestor, bool 
 int repo_list_files(struct repo *repo, struct str hash, const char *dir, struct str *listing,
 		    struct err *err);
 
-/* The same with their bytes, as git archive makes a tar of them: see vcs_read(), vcs_finish(). */
+/*
+ * The same with their bytes, as git archive makes a tar of them: see vcs_read(), vcs_finish().
+ * ERR_NOT_FOUND if git lets no file have such a name (".git/config").
+ */
 struct vcs_process *repo_archive(struct repo *repo, struct str hash, const char *dir,
 				 struct err *err);
 int repo_archive_finish(struct repo *repo, struct vcs_process *process, struct err *err);
 
 /*
- * After a failure: if it was because git couldn't read what should be here, remove the
- * copy, unless another was quicker. True if it has gone: opened anew, it begins empty.
+ * After a failure: if git couldn't read what should be here, and that is because the copy is
+ * damaged, remove it, unless another was quicker. What is wrong with the repository itself is
+ * no damage. True if the copy has gone: opened anew, it begins empty.
  */
 bool repo_forget_broken(struct repo *repo);
 

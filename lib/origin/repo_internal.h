@@ -11,6 +11,7 @@
 #define REPO_VCS_DIR "vcs"
 #define REPO_PATH_MAX 128 /* below the place */
 #define REPO_SPARE_MAX 512
+#define REPO_FSCK_MAX  (1 << 20) /* bytes that git fsck may print */
 
 /* Where copies lie: in the store, or where that can't be written, for this process alone. */
 struct repo_place {
@@ -51,7 +52,7 @@ struct repo {
 	bool has_refs;
 	bool are_refs_new; /* of this job, not kept ones */
 	bool has_graph;
-	bool is_broken; /* git can't read what should be here */
+	bool is_broken; /* git can't read what should be here; or it is odd, but whole */
 	bool is_gone;	/* the copy was removed, by us or by another */
 };
 
@@ -68,7 +69,7 @@ const char *repo_home(struct repo *repo);
 int repo_git(struct repo *repo, const char *git_dir, const struct vcs_remote *remote, int lock_fd,
 	     const char *const *args, size_t output_max, struct str *output, struct err *err);
 
-/* The same of what must be here, without a network: if git complains, the copy is broken. */
+/* The same of what must be here, without a network: if git complains, the copy may be broken. */
 int repo_git_here(struct repo *repo, const char *git_dir, const char *const *args, size_t output_max,
 		  struct str *output, struct err *err);
 
@@ -77,6 +78,9 @@ int repo_reach(struct repo *repo, struct err *err);
 
 /* Ask for the refs anew, whatever is kept. */
 int repo_refs_reload(struct repo *repo, struct err *err);
+
+/* Is it still the copy that the name leads to, or was it removed meanwhile? */
+bool repo_is_current(struct repo *repo);
 
 /* Wait for the fetch lock. Returns its descriptor, or -1; is_gone is set if there is no copy to lock. */
 int repo_lock(struct repo *repo, struct err *err);

@@ -59,20 +59,37 @@ int repo_merged_tags(struct repo *repo, struct str hash, struct str **tags, size
 	return 0;
 }
 
+/* A tag may stand for a file or a directory. why: what git said of it where it wanted a commit. */
+static int tell_no_commit(struct repo *repo, struct str hash, const struct err *why, struct err *err)
+{
+	const char *args[] = { "cat-file", "-t", pool_cstr(repo->pool, hash), NULL };
+	struct str type;
+
+	if (repo_git_here(repo, repo->graph, args, 64, &type, err) != 0)
+		return -1;
+	if (!str_is_equal(str_trim(type), STR("commit")))
+		return 0;
+	*err = *why;
+	repo->is_broken = true;
+	return -1;
+}
+
 int repo_descends(struct repo *repo, struct str hash, struct str ancestor, bool *is_it, struct err *err)
 {
 	const char *args[] = { "merge-base", "--is-ancestor", "--", pool_cstr(repo->pool, ancestor),
 			       pool_cstr(repo->pool, hash), NULL };
+	struct err why = { 0 };
 	int rc;
 
 	if (repo_need_graph(repo, err) != 0)
 		return -1;
-	rc = repo_git(repo, repo->graph, NULL, -1, args, 4096, NULL, err);
+	rc = repo_git(repo, repo->graph, NULL, -1, args, 4096, NULL, &why);
 	*is_it = rc == 0;
 	if (rc == 0 || rc == 1)
 		return 0;
 	if (rc > 1)
-		repo->is_broken = true;
+		return tell_no_commit(repo, ancestor, &why, err);
+	*err = why;
 	return -1;
 }
 
@@ -111,7 +128,9 @@ int repo_archive_finish(struct repo *repo, struct vcs_process *process, struct e
 {
 	int status = vcs_finish(process, err);
 
-	if (status > 0)
+	if (status > 0 && strstr(err->text, "invalid path"))
+		err->kind = ERR_NOT_FOUND; /* it never will be one */
+	else if (status > 0)
 		repo->is_broken = true;
 	return status;
 }

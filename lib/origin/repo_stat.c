@@ -11,7 +11,6 @@
 #define HASH_DIGITS_MIN 7 /* fewer don't name a commit: minHashDigits of cmd/go */
 #define SHORT_DIGITS	12
 #define NESTING_MAX	64
-#define FSCK_BYTES_MAX	(1 << 20)
 #define TIME_MAX_S	253402300799 /* the end of 9999: no JSON of cmd/go's tells a later time */
 
 int repo_commit(struct repo *repo, const char *git_dir, const char *name, struct str *hash, time_t *time,
@@ -127,7 +126,7 @@ static void look_for_damage(struct repo *repo)
 	const char *args[] = { "fsck", "--connectivity-only", "--no-dangling", "--no-progress", NULL };
 	struct err ignored = { 0 };
 
-	repo_git_here(repo, repo->main, args, FSCK_BYTES_MAX, NULL, &ignored);
+	repo_git_here(repo, repo->main, args, REPO_FSCK_MAX, NULL, &ignored);
 }
 
 /* Fetch what source, a ref's name or a hash, stands for now. */

@@ -172,15 +172,60 @@ void repos_sweep(struct repos *repos)
 		sweep(repos->config, spare_fd);
 }
 
+/* ---- damage ---- */
+
+/* Is git content with these arguments? Where memory or time ran out nobody knows: then it is. */
+static bool passes(struct repo *repo, const char *git_dir, const char *const *args)
+{
+	struct err err = { 0 };
+
+	return repo_git(repo, git_dir, NULL, -1, args, REPO_FSCK_MAX, NULL, &err) == 0 ||
+	       err.kind == ERR_TIMEOUT || strstr(err.text, "Out of memory");
+}
+
+/* All objects that refs lead to are there; what is in them doesn't matter. */
+static bool is_complete(struct repo *repo, const char *git_dir)
+{
+	static const char *const args[] = { "fsck", "--connectivity-only", "--no-dangling", "--no-progress", NULL };
+
+	return access(git_dir, F_OK) != 0 || passes(repo, git_dir, args);
+}
+
+/* The bytes of files, too: whatever is fetched comes in packs, which hold the hash of each object. */
+static bool are_packs_sound(struct repo *repo)
+{
+	const char *path = pool_printf(repo->pool, "%s/main/objects/pack", repo->path).p;
+	const char *args[] = { "verify-pack", NULL, NULL };
+	struct err err = { 0 };
+	struct dirent *entry;
+	bool are_sound = true;
+	DIR *dir;
+
+	if (file_dir_list(repo->place.dirfd, path, &dir, &err) < 0)
+		return true;
+	while (are_sound && (entry = readdir(dir)) != NULL) {
+		if (!str_has_suffix(str_of(entry->d_name), STR(".idx")))
+			continue;
+		args[1] = pool_printf(repo->pool, "%s/objects/pack/%s", repo->main, entry->d_name).p;
+		are_sound = passes(repo, repo->main, args);
+	}
+	closedir(dir);
+	return are_sound;
+}
+
 bool repo_forget_broken(struct repo *repo)
 {
 	struct err err = { 0 };
 	int lock_fd = repo->is_broken ? repo_lock(repo, &err) : -1;
 
-	if (lock_fd >= 0) {
+	/* What git complains of may have been pushed so: then others go on with the copy. */
+	if (lock_fd >= 0 && !(is_complete(repo, repo->main) && is_complete(repo, repo->graph) &&
+			      are_packs_sound(repo))) {
 		log_write(LOG_WARN, "the copy of %s is broken: it is made anew", repo->url);
 		repo->is_gone = move_away(repo->place.dirfd, repo->path);
-		close(lock_fd);
 	}
-	return repo->is_gone;
+	if (lock_fd >= 0)
+		close(lock_fd);
+	/* Where another did so, what git said to us may have been of that. */
+	return repo->is_gone || !repo_is_current(repo);
 }

@@ -275,6 +275,67 @@ def test_broken_copy():
     tap.eq((len(copies), os.listdir(store + "/tmp")), (1, []), "and nothing is left of the broken ones")
 
 
+def damage_file(store, repo, name):
+    """To the bytes of one file in the pack that has it."""
+    blob = repo.git("rev-parse", "main:" + name)
+    for pack in [f for f in files_below(store) if re.search(r"/main/objects/pack/[^/]*\.pack$", f)]:
+        listed = repo.git("verify-pack", "-v", "%s/%s" % (store, pack))
+        for size, offset in re.findall(r"^%s \w+ +\d+ (\d+) (\d+)" % blob, listed, re.M):
+            data, at = bytearray(slurp("%s/%s" % (store, pack))), int(offset) + int(size) // 2
+            data[at] ^= 0xff
+            os.chmod("%s/%s" % (store, pack), 0o644)
+            write("%s/%s" % (store, pack), bytes(data))
+
+
+def raw_commit(repo, entries, tag):
+    """What git itself makes of no directory: (mode, name, hash) as they are, one commit, and its tag."""
+    data = b"".join(b"%s %s\0" % (mode, name) + bytes.fromhex(hash_) for mode, name, hash_ in entries)
+    tree = repo.git("hash-object", "-t", "tree", "-w", "--stdin", "--literally", data=data)
+    repo.git("update-ref", "refs/tags/" + tag,
+             repo.git("-c", "user.name=T", "-c", "user.email=t@vcs.test", "commit-tree", "-m", tag, tree))
+
+
+def test_damaged_file():
+    """One file alone that can't be read any more."""
+    fresh()
+    repo = serve("a.vcs.test/m", {"go.mod": "module a.vcs.test/m\n", "x.bin": os.urandom(9999)})
+    store = place.new("store")
+    get("/a.vcs.test/m/@v/v1.0.0.mod", store)
+    damage_file(store, repo, "x.bin")
+    a = get("/a.vcs.test/m/@v/v1.0.0.zip", store)
+    tap.eq(a.status, 200, "a copy in which one file is damaged", a)
+    tap.eq(len([c for c in world.remotes() if "fetch" in c]), 2, "is fetched anew")
+
+
+def test_odd_repository():
+    """What git refuses in a repository is no damage of the copy, which others use: it stays."""
+    fresh()
+    repo = serve("a.vcs.test/m")
+    mod, top = repo.git("rev-parse", "main:go.mod"), repo.git("rev-parse", "main^{tree}")
+    odd = (("v1.1.0", b"40000", b".git", top), ("v1.2.0", b"40000", b".GIT", top),
+           ("v1.3.0", b"120000", b".gitmodules", mod))
+    for tag, mode, name, hash_ in odd:
+        raw_commit(repo, [(mode, name, hash_), (b"100644", b"go.mod", mod)], tag)
+    repo.git("tag", "v1.4.1", top)
+    name = grow(repo)
+    grow(repo)
+    store = place.new("store")
+    a = get("/a.vcs.test/m/@v/%s.info" % name[-12:], store)
+    mark = write("%s/vcs/%s/mark" % (store, [d for d in os.listdir(store + "/vcs") if len(d) == 64][0]), "")
+    for tag, _, entry, _ in odd:
+        a = get("/a.vcs.test/m/@v/%s.zip" % tag, store)
+        tap.ok(a.status == 404 and "invalid path '%s" % entry.decode() in a.text, "a zip with %s" % entry.decode(), a)
+        a = get("/a.vcs.test/m/@v/%s.mod" % tag, store)
+        tap.eq(a.status, 200, "but there is a .mod", a)
+    a = get("/a.vcs.test/m/@v/v1.4.2-0.%s.info" % name, store)
+    tap.ok(a.status == 404 and "not a descendent" in a.text, "a commit after a tag that stands for a directory", a)
+    puzzled = write(place.new("git"), '#!/bin/sh\n[ "$1" != archive ] || { echo "fatal: no idea" >&2; exit 128; }\n'
+                    'exec %s "$@"\n' % world.git, 0o755)
+    a = get("/a.vcs.test/m/@v/v1.0.0.zip", store, direct_git=puzzled)
+    tap.ok(a.status == 502 and "no idea" in a.text, "a complaint that nobody knows: 502 with git's words", a)
+    tap.ok(os.path.exists(mark), "the copy stays")
+
+
 # ---- what was pushed since ----
 
 def age(store):
