@@ -175,14 +175,29 @@ static int check_suffix(struct conversion *c, struct str *version, struct err *e
 	return 0;
 }
 
+/*
+ * Where the module is, in what the version itself names: cmd/go takes a tag "sub/v0.0.0-TIME-HASH"
+ * for a version, on whichever commit it is.
+ */
+static int find_dir(struct conversion *c, struct str version, struct err *err)
+{
+	struct str revision = code_revision(c->code, version), dir, gomod;
+	struct repo_rev named = *c->rev;
+
+	if (version_is_pseudo(version) && !str_is_equal(version, c->asked) &&
+	    !str_is_equal(revision, c->rev->short_hash) && repo_stat(c->code->repo, revision, &named, err) != 0)
+		return -1;
+	return code_find_dir(c->code, &named, version, &dir, &gomod, err);
+}
+
 /* checkCanonical of cmd/go: version is one of this commit, by tag or made up. */
 static int check_canonical(struct conversion *c, struct str version, struct info *info, struct err *err)
 {
-	struct str dir, gomod, base, asked_base = without_incompatible(c->asked);
+	struct str base, asked_base = without_incompatible(c->asked);
 	struct err suffix_err = { 0 };
 	int suffix_rc;
 
-	if (code_find_dir(c->code, c->rev, version, &dir, &gomod, err) != 0)
+	if (find_dir(c, version, err) != 0)
 		return err_wrap(err, "%.*s@%.*s: invalid version", STR_ARG(c->code->module), STR_ARG(version));
 	if (str_is_equal(version, asked_base))
 		version = c->asked;
