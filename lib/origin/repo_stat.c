@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "origin/repo_internal.h"
 
+#define DETACHED	"refs/detached" /* in the graph */
 #define HASH_DIGITS_MIN 7 /* fewer don't name a commit: minHashDigits of cmd/go */
 #define SHORT_DIGITS	12
 #define NESTING_MAX	64
@@ -197,10 +198,23 @@ static bool is_graph_current(struct repo *repo)
 	       str_is_equal(kept, repo->refs_text);
 }
 
+/* Is HEAD where no branch and no tag ends? Only it itself counts then, not what leads to it. */
+static bool is_detached(const struct repo *repo)
+{
+	if (repo->refs_n == 0 || !str_is_equal(repo->refs[0].name, STR("HEAD")))
+		return false;
+	for (size_t i = 1; i < repo->refs_n; i++)
+		if (str_is_equal(repo->refs[i].hash, repo->refs[0].hash))
+			return false;
+	return true;
+}
+
 static int fetch_all(struct repo *repo, int lock_fd, const char *filter, struct err *err)
 {
+	/* What is served may lack its own beginning. */
 	const char *args[] = { "-c", NULL, "fetch", "-q", "-f", "--prune", "--no-tags", "--no-write-fetch-head",
-			       filter, "origin", "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", NULL };
+			       "--update-shallow", filter, "origin", "+refs/heads/*:refs/heads/*",
+			       "+refs/tags/*:refs/tags/*", is_detached(repo) ? "+HEAD:" DETACHED : NULL, NULL };
 
 	args[1] = pool_printf(repo->pool, "remote.origin.url=%s", repo->remote.vcs.url).p;
 	if (repo_init(repo, repo->graph, "graph", err) != 0)
@@ -283,7 +297,8 @@ static int find_by_hash(struct repo *repo, struct str prefix, const struct repo_
 /* What was pushed away may be here still, and at the server, too. */
 static int is_reachable(struct repo *repo, struct str hash, bool *is_it, struct err *err)
 {
-	const char *args[] = { "rev-list", "--max-count=1", pool_cstr(repo->pool, hash), "--not", "--all", NULL };
+	const char *args[] = { "rev-list", "--max-count=1", pool_cstr(repo->pool, hash), "--not",
+			       "--exclude=" DETACHED, "--all", NULL };
 	struct str text = STR("");
 
 	if (repo_git_here(repo, repo->graph, args, 4096, &text, err) != 0)
@@ -301,6 +316,7 @@ static int find_in_history(struct repo *repo, struct str name, struct repo_rev *
 	time_t time;
 	int rc;
 
+	/* An annotated tag's own hash stands for its commit. */
 	if (repo_need_graph(repo, err) != 0)
 		return -1;
 	rc = repo_commit(repo, repo->graph, pool_cstr(repo->pool, name), &hash, &time, err);
@@ -309,7 +325,7 @@ static int find_in_history(struct repo *repo, struct str name, struct repo_rev *
 	/* Nothing is there in a graph that can't be read, either. */
 	if (rc == FILE_ABSENT && repo_git_here(repo, repo->graph, tips, 4096, NULL, err) != 0)
 		return -1;
-	if (rc != 0 || !str_has_prefix(hash, name))
+	if (rc != 0)
 		return unknown(name, err);
 	if (is_reachable(repo, hash, &is_it, err) != 0)
 		return -1;

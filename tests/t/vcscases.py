@@ -33,6 +33,7 @@ class Case:
     status: str = ""       # a pattern for our status where go fails; else see 60-direct.t
     # Version ("": each) -> why ours may give what go refuses, or refuse what go gives.
     differs: dict = field(default_factory=dict)
+    ours: str = ""         # the version that ours says instead of go's; why is the reason
     absent: str = ""       # why it can't be asked here
 
     def differs_at(self, version):
@@ -188,6 +189,11 @@ def run_git(path, *words):
     return done.stdout.decode("utf-8", "replace").splitlines()
 
 
+def stamp(path, revision):
+    """Its time and hash as in pseudo-versions."""
+    return run_git(path, "log", "-1", "--format=%cd-%h", "--abbrev=12", "--date=format:%Y%m%d%H%M%S", revision, "--")[0]
+
+
 class Repository:
     """What is in a bare repository."""
 
@@ -270,6 +276,9 @@ DIFFERS = {
     "bigmod": {"": "go reads a go.mod of any size here; over 16 MiB ours may refuse"},
     "modes": {"v1.3.0": "a folder go.mod in a zip is fine with x/mod/zip; go stumbles when it has unpacked it"},
 }
+# query -> (version, why): what ours says instead of what go does.
+SHALLOW = "go's git takes no ref that a shallow repository can't give whole; ours does, and finds the tag before it"
+INSTEAD = {"shallow": {q: ("v1.1.0-pre.0.20170714043640-15ca22e0cffe", SHALLOW) for q in ("master", "HEAD")}}
 GOPKG = ("gopkg.in/box.v1", "gopkg.in/box.v2", "gopkg.in/box.v3", "gopkg.in/box.v2-unstable", "gopkg.in/box",
          "gopkg.in/box.v9", "gopkg.in/box.v2/sub")
 PAGES_ASKED = ("one", "twice", "other", "foreign", "below/this", "below", "differs/this", "hg", "nosuch", "plain", "file",
@@ -293,11 +302,20 @@ def of_extra(world):
             hidden = [slurp(path + "/unreachable").decode()]
             hidden += run_git(path, "rev-parse", "refs/pull/1/head", "refs/changes/01/1/1", "refs/notes/commits")
             found[name] += [Case(root, h[:n]) for h in hidden for n in (40, 12)]
-            at = run_git(path, "log", "-1", "--format=%cd-%h", "--abbrev=12", "--date=format:%Y%m%d%H%M%S",
-                         "refs/pull/1/head")[0]
-            found[name].append(Case(root, "v1.0.1-0." + at))
+            found[name].append(Case(root, "v1.0.1-0." + stamp(path, "refs/pull/1/head")))
+        if name == "shallow":
+            # What go's fetch has brought before it breaks off depends on the order of what is asked.
+            found[name] = [c for c in found[name] if not c.batch]
+        if name == "detached":
+            found[name] += [Case(root, h[:n]) for h in run_git(path, "rev-parse", "HEAD", "HEAD~1") for n in (40, 12)]
+        if name == "tags":
+            # Of annotated tags, and of a commit behind a tag that stands for a directory.
+            found[name] += [Case(root, h[:n]) for h in run_git(path, "rev-parse", "v1.3.0", "nested-annotated")
+                            for n in (40, 12, 7)]
+            found[name].append(Case(root, "v1.4.2-0." + stamp(path, "same^0"), error="."))
         for case in found[name]:
             case.differs = DIFFERS.get(name, {})
+            case.ours, case.why = INSTEAD.get(name, {}).get(case.query, ("", case.why))
     gopkg = Repository(world.extra + "/gopkg")
     found["gopkg.in"] = [c for m in GOPKG for c in of_module(m, "", gopkg, False)]
     found["ssh"] = [Case("ssh.example.com/" + name, q, status="[45]..")

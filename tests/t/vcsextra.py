@@ -258,11 +258,46 @@ def gomods(r):
     r.tag("sub/v1.3.0")
     r.release("v1.4.0", {"go.mod": ("120000", files["go.mod"])}, delete=[".gitattributes"])
     r.release("v1.5.0", {"go.mod": files["go.mod"] + "// \0\n"})
+def put(r, name, text):
+    with open("%s/%s" % (r.path, name), "w") as f:
+        f.write(text + "\n")
+
+
+def detached(r):
+    """HEAD is two commits beyond what branches and tags lead to."""
+    r.release("v1.0.0", {"go.mod": mod("detached"), "a.go": "package a\n"})
+    r.commit({"b.go": "package a\n"})
+    r.end()
+    between = r.git("commit-tree", "-p", "master", "-m", "x", "master^{tree}")
+    put(r, "HEAD", r.git("commit-tree", "-p", between, "-m", "y", "master^{tree}"))
+
+
+def shallow(r):
+    """What is served lacks its beginning itself."""
+    r.release("v1.0.0", {"go.mod": mod("shallow"), "a.go": "package a\n"})
+    for text in "bcd":
+        r.commit({"a.go": "package " + text + "\n"})
+    r.release("v1.1.0-pre", {"e.go": "package a\n"})
+    r.commit({"f.go": "package a\n"})
+    r.commit({"g.go": "package a\n"})
+    r.end()
+    put(r, "shallow", "%s\n%s" % (r.hash(1), r.hash(4)))
+
+
+def lookalike(r):
+    """Tags that look like pseudo-versions; only below a directory go takes them for versions."""
+    at = mod("lookalike").strip()
+    r.release("sub/v1.0.0", {"go.mod": at + "\n", "sub/go.mod": at + "/sub\n", "sub/a.go": "package sub\n"})
+    second = r.commit({"sub/b.go": "package sub\n"})
+    r.tag("sub/v1.0.1-0.20170714031320-abcdefabcdef")
+    r.commit({"sub/go.mod": at + "/sub\n\ngo 1.20\n"})
+    r.end()
+    r.git("tag", "sub/v1.0.1-0.20170714031320-" + r.hash(second)[:12], "master")
 
 
 REPOS = {f.__name__.rstrip("_"): f for f in (
     attributes, modes, nested, vendored, license_, wrongcase, names, collide, many, tags, majors, retract, toonew, headless,
-    empty, times, pulls, bigmod, history, gopkg, gomods)}
+    empty, times, pulls, bigmod, history, gopkg, gomods, detached, shallow, lookalike)}
 REPOS["history256"] = history
 
 
