@@ -4,7 +4,8 @@
  *
  *   vcs/HASH/url      the repository's URL; HASH is SHA-256 of it, and of whether we say who we are
  *   vcs/HASH/refs     what git ls-remote said last, and when (mtime)
- *   vcs/HASH/main/    single commits with their files, each under refs/at/COMMIT
+ *   vcs/HASH/main/    single commits with their files, each under refs/at/COMMIT; and all
+ *                     that branches and tags lead to, if the server gives out no others
  *   vcs/HASH/graph/   all commits of branches, tags and HEAD, without files where the
  *                     server can leave them out; made when ancestors are asked for
  *   vcs/HASH/lock     held by who fetches, and by the git that he started

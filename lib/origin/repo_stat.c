@@ -9,6 +9,8 @@
 #include "origin/repo_internal.h"
 
 #define DETACHED	"refs/detached" /* in the graph */
+#define HISTORY		"refs/all"	/* in main */
+#define DEPTH_ALL	"--depth=2147483647" /* all, also where it was cut: git-fetch(1) */
 #define HASH_DIGITS_MIN 7 /* fewer don't name a commit: minHashDigits of cmd/go */
 #define SHORT_DIGITS	12
 #define NESTING_MAX	64
@@ -130,19 +132,79 @@ static void look_for_damage(struct repo *repo)
 	repo_git_here(repo, repo->main, args, REPO_FSCK_MAX, NULL, &ignored);
 }
 
-/* Fetch what source, a ref's name or a hash, stands for now. */
+/* Does one of these refs end at a commit, or after it? As repo_git(): above 0 if it isn't here at all. */
+static int is_before(struct repo *repo, const char *git_dir, struct str hash, const char *refs,
+		     const char *more_refs, bool *is_it, struct err *err)
+{
+	const char *args[] = { "rev-list", "--max-count=1", pool_cstr(repo->pool, hash), "--not", refs, more_refs,
+			       NULL };
+	struct str text = STR("");
+	int rc = repo_git(repo, git_dir, NULL, -1, args, 4096, &text, err);
+
+	*is_it = rc == 0 && text.n == 0;
+	return rc;
+}
+
+/* Was all history fetched, since the server gives out no commit by its hash? */
+static bool has_history(struct repo *repo)
+{
+	return access(pool_printf(repo->pool, "%s/" HISTORY, repo->main).p, F_OK) == 0;
+}
+
+/* A server that has only git's older protocol gives out what refs end at, and no other commit. */
+static bool gives_ends_only(const struct err *err)
+{
+	return strstr(err->text, "unadvertised object") != NULL;
+}
+
+/* It says that it won't, or that it can't: git's words, and JGit's. */
+static bool is_refused(const struct err *err)
+{
+	return gives_ends_only(err) || strstr(err->text, "not our ref") || strstr(err->text, " not valid");
+}
+
+/* What source, a ref's name or a hash, stands for now. */
+static int fetch_commit(struct repo *repo, int lock_fd, struct str source, struct str hash, struct err *err)
+{
+	/* With --depth=1 what is here of its history would count no more. */
+	const char *args[] = { "fetch", "-q", "-f", "--no-tags", "--no-write-fetch-head",
+			       has_history(repo) ? DEPTH_ALL : "--depth=1", "--end-of-options",
+			       repo->remote.vcs.url,
+			       pool_printf(repo->pool, "%.*s:%s", STR_ARG(source), place_of(repo, hash)).p, NULL };
+
+	return repo_git(repo, repo->main, &repo->remote.vcs, lock_fd, args, 65536, NULL, err);
+}
+
+/* All that branches and tags lead to. Is the commit not among it, that is no failure. */
+static int fetch_history(struct repo *repo, int lock_fd, struct str hash, struct err *err)
+{
+	static const char heads[] = "+refs/heads/*:" HISTORY "/heads/*";
+	static const char tags[] = "+refs/tags/*:" HISTORY "/tags/*";
+	const char *args[] = { "fetch", "-q", "-f", "--prune", "--no-tags", "--no-write-fetch-head", DEPTH_ALL,
+			       "--end-of-options", repo->remote.vcs.url, heads, tags, NULL };
+	const char *update[] = { "update-ref", place_of(repo, hash), pool_cstr(repo->pool, hash), NULL };
+	struct err ignored = { 0 };
+	bool is_it = false;
+	int rc = 0;
+
+	is_before(repo, repo->main, hash, "--glob=" HISTORY, NULL, &is_it, &ignored);
+	if (!is_it) {
+		rc = repo_git(repo, repo->main, &repo->remote.vcs, lock_fd, args, 65536, NULL, err);
+		if (rc == 0)
+			is_before(repo, repo->main, hash, "--glob=" HISTORY, NULL, &is_it, &ignored);
+	}
+	return is_it ? repo_git(repo, repo->main, NULL, -1, update, 4096, NULL, err) : rc;
+}
+
+/* Fetch a commit, by a ref's name or by its hash; or, source empty, by all of the history. */
 static int fetch(struct repo *repo, struct str source, struct str hash, struct err *err)
 {
-	const char *args[] = { "fetch", "-q", "-f", "--no-tags", "--no-write-fetch-head", "--depth=1",
-			       "--end-of-options", NULL, NULL, NULL };
 	struct err ignored = { 0 };
 	struct repo_rev kept;
 	int lock_fd, rc;
 
 	if (repo_reach(repo, err) != 0)
 		return -1;
-	args[7] = repo->remote.vcs.url;
-	args[8] = pool_printf(repo->pool, "%.*s:%s", STR_ARG(source), place_of(repo, hash)).p;
 	lock_fd = repo_lock(repo, err);
 	if (lock_fd < 0)
 		return -1;
@@ -153,8 +215,9 @@ static int fetch(struct repo *repo, struct str source, struct str hash, struct e
 		/* It leads elsewhere, or was cut by a crash: then git wouldn't write it anew. */
 		file_remove(repo->place.dirfd,
 			    pool_printf(repo->pool, "%s/main/%s", repo->path, place_of(repo, hash)).p, &ignored);
-		rc = repo_git(repo, repo->main, &repo->remote.vcs, lock_fd, args, 65536, NULL, err);
-		if (rc > 0)
+		rc = source.n > 0 ? fetch_commit(repo, lock_fd, source, hash, err)
+				  : fetch_history(repo, lock_fd, hash, err);
+		if (rc > 0 && !is_refused(err))
 			look_for_damage(repo);
 	}
 	close(lock_fd);
@@ -166,7 +229,7 @@ static int unknown(struct str name, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, "unknown revision %.*s", STR_ARG(name));
 }
 
-/* The files of a commit, which ref leads to if that isn't empty. */
+/* The files of a commit which ref leads to. */
 static int bring(struct repo *repo, struct str ref, struct str hash, struct repo_rev *rev, struct err *err)
 {
 	struct err by_ref = { 0 };
@@ -175,12 +238,37 @@ static int bring(struct repo *repo, struct str ref, struct str hash, struct repo
 	if (rc != FILE_ABSENT)
 		return rc;
 	/* By its name first: not every server gives out commits by their hash. */
-	if (ref.n > 0 && fetch(repo, ref, hash, &by_ref) == 0 &&
-	    (rc = find_kept(repo, hash, rev, err)) != FILE_ABSENT)
+	if (fetch(repo, ref, hash, &by_ref) == 0 && (rc = find_kept(repo, hash, rev, err)) != FILE_ABSENT)
 		return rc;
-	/* It has moved on since, or it is no branch's and no tag's end. */
+	/* It has moved on since. */
 	if (repo->is_broken || fetch(repo, hash, hash, err) != 0)
 		return by_ref.kind != ERR_NONE ? (*err = by_ref, -1) : -1;
+	rc = find_kept(repo, hash, rev, err);
+	return rc == FILE_ABSENT ? unknown(hash, err) : rc;
+}
+
+static int fetch_between(struct repo *repo, struct str hash, struct err *err)
+{
+	if (!has_history(repo)) {
+		if (fetch(repo, hash, hash, err) == 0)
+			return 0;
+		/* By kept refs it may be one that is gone: they are asked for anew first. */
+		if (!gives_ends_only(err) && !(is_refused(err) && repo->are_refs_new))
+			return -1;
+		*err = (struct err){ 0 };
+	}
+	return fetch(repo, STR(""), hash, err);
+}
+
+/* The files of one that no ref ends at. */
+static int bring_between(struct repo *repo, struct str hash, struct repo_rev *rev, struct err *err)
+{
+	int rc = find_kept(repo, hash, rev, err);
+
+	if (rc != FILE_ABSENT)
+		return rc;
+	if (fetch_between(repo, hash, err) != 0)
+		return -1;
 	rc = find_kept(repo, hash, rev, err);
 	return rc == FILE_ABSENT ? unknown(hash, err) : rc;
 }
@@ -294,19 +382,6 @@ static int find_by_hash(struct repo *repo, struct str prefix, const struct repo_
 	return 0;
 }
 
-/* What was pushed away may be here still, and at the server, too. */
-static int is_reachable(struct repo *repo, struct str hash, bool *is_it, struct err *err)
-{
-	const char *args[] = { "rev-list", "--max-count=1", pool_cstr(repo->pool, hash), "--not",
-			       "--exclude=" DETACHED, "--all", NULL };
-	struct str text = STR("");
-
-	if (repo_git_here(repo, repo->graph, args, 4096, &text, err) != 0)
-		return -1;
-	*is_it = text.n == 0;
-	return 0;
-}
-
 /* A commit that nothing ends at: it counts if a branch or a tag leads to it. */
 static int find_in_history(struct repo *repo, struct str name, struct repo_rev *rev, struct err *err)
 {
@@ -316,9 +391,9 @@ static int find_in_history(struct repo *repo, struct str name, struct repo_rev *
 	time_t time;
 	int rc;
 
-	/* An annotated tag's own hash stands for its commit. */
 	if (repo_need_graph(repo, err) != 0)
 		return -1;
+	/* An annotated tag's own hash stands for its commit. */
 	rc = repo_commit(repo, repo->graph, pool_cstr(repo->pool, name), &hash, &time, err);
 	if (rc == -1)
 		return -1;
@@ -327,11 +402,13 @@ static int find_in_history(struct repo *repo, struct str name, struct repo_rev *
 		return -1;
 	if (rc != 0)
 		return unknown(name, err);
-	if (is_reachable(repo, hash, &is_it, err) != 0)
+	/* What was pushed away may be here still, and at the server, too. */
+	rc = is_before(repo, repo->graph, hash, "--branches", "--tags", &is_it, err);
+	if (rc > 0)
+		repo->is_broken = true;
+	if (rc != 0)
 		return -1;
-	if (!is_it)
-		return unknown(name, err);
-	return bring(repo, STR(""), hash, rev, err);
+	return is_it ? bring_between(repo, hash, rev, err) : unknown(name, err);
 }
 
 static int look_up(struct repo *repo, struct str name, struct repo_rev *rev, struct err *err)

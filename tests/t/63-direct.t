@@ -419,6 +419,61 @@ def test_pushed_away():
     tap.ok(a.status == 404 and "unknown revision" in a.text, "gone from the server, too, but not from what we have", a)
 
 
+# ---- servers that give out what refs end at, and nothing else ----
+
+def test_old_server():
+    """As sshd by default, and web servers that don't hand on a header: git without its protocol 2."""
+    fresh()
+    repo, backend = serve("a.vcs.test/m"), world.backend
+
+    def old(request):
+        if not request.path.startswith("/r/m/"):
+            return 404, {}, b""
+        del request.headers["Git-Protocol"]
+        return backend(request, repo.path, request.path[len("/r/m"):], any_commit="false")
+    world.on("a.vcs.test", "*", old)
+    between = [grow(repo) for _ in range(3)]
+    grow(repo)
+    store = place.new("store")
+    a = get("/a.vcs.test/m/@v/v1.0.0.zip", store)
+    tap.eq(a.status, 200, "an old server: what a tag ends at", a)
+    small = dict(direct_repository_mb=1)
+    big = repo.commit({"go.mod": "module a.vcs.test/m\n", "big": os.urandom(3 << 20)}, "refs/heads/big")
+    a = get("/a.vcs.test/m/@v/%s.info" % whole(repo, between[0]), place.new("store"), **small)
+    tap.ok(a.status == 502 and "repository_mb" in a.text, "more than repository_mb for a commit between refs", a)
+    repo.git("update-ref", "-d", "refs/heads/big", big)
+    for name in between[:2]:
+        a = get("/a.vcs.test/m/@v/%s.info" % whole(repo, name), store)
+        tap.eq(a.status, 200, "a commit between refs", a)
+        a = get("/a.vcs.test/m/@v/v1.0.1-0.%s.zip" % name, store)
+        tap.eq(a.status, 200, "and its zip", a)
+    before = len(world.remotes())
+    a = get("/a.vcs.test/m/@v/v1.0.1-0.%s.info" % between[2], store)
+    tap.eq((a.status, len(world.remotes()) - before), (200, 0), "the next one is here: nobody is asked", a)
+    later = [grow(repo), grow(repo)]
+    repo.git("tag", "v1.1.0", later[1][-12:])
+    for name in ("v1.1.0", "v1.0.1-0." + later[0], "v1.0.1-0." + between[0]):
+        a = get("/a.vcs.test/m/@v/%s.zip" % name, store)
+        tap.eq(a.status, 200, "what came later: " + name[:9], a)
+    repo.git("update-ref", "refs/heads/main", between[0][-12:])
+    repo.git("tag", "-d", "v1.1.0")
+    age(store)
+    a = get("/a.vcs.test/m/@v/%s.info" % whole(repo, between[2]), store)
+    tap.ok(a.status == 404 and "unknown revision" in a.text, "what was pushed away is unknown", a)
+
+
+def test_server_refuses():
+    """JGit's words, by which some servers give out a commit only with what leads to it."""
+    fresh()
+    repo = serve("a.vcs.test/m")
+    hash_ = whole(repo, grow(repo))
+    grow(repo)
+    words = "*' %s:refs/at'*) echo 'fatal: remote error: want %s not valid' >&2; exit 128 ;;" % (hash_, hash_)
+    git = write(place.new("git"), '#!/bin/sh\ncase "$*" in %s esac\nexec %s "$@"\n' % (words, world.git), 0o755)
+    a = get("/a.vcs.test/m/@v/%s.info" % hash_, direct_git=git)
+    tap.eq(a.status, 200, "a commit that a server refuses, and that a branch leads to", a)
+
+
 # ---- without room, without a user's settings ----
 
 def test_no_room():
