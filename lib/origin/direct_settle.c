@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "gomod/version.h"
 #include "origin/direct_internal.h"
 #include "state/audit.h"
 #include "state/publish.h"
@@ -73,24 +74,43 @@ static void keep(const struct direct *direct, const struct direct_call *call, co
 		store_complain(direct->store, &err);
 		return;
 	}
+	if (call->kind == DIRECT_INFO) /* its flight says so */
+		return;
 	line = audit_begin("kept");
 	json_add_str(line, "object", str_of(store_object(key)));
 	json_add_str(line, "from", str_of(url));
 	audit_end(dirfd, line);
 }
 
-/* Returns 1 if it is another version's: v2.0.0 may mean v2.0.0+incompatible, which has other files. */
+/*
+ * What has no .info may have files: go build asks for those of v2.0.0+incompatible alone, and takes
+ * them, though a go.mod in them says that it is no such version.
+ */
+static bool find_tag(struct code *code, struct str version, struct repo_rev *rev)
+{
+	struct err ignored = { 0 };
+
+	return !version_is_pseudo(version) &&
+	       repo_stat(code->repo, code_revision(code, version), rev, &ignored) == 0 && rev->tag.n > 0;
+}
+
+/* Returns 1 if nothing is to be kept: it is another version's, as v2.0.0+incompatible is of v2.0.0, or nobody's. */
 static int make(struct code *code, const struct direct_call *call, struct repo_rev *rev, struct str *text,
 		struct err *err)
 {
-	struct info info;
+	bool is_info = call->kind == DIRECT_INFO;
+	struct info info = { 0 };
 
-	if (code_stat(code, call->version, rev, &info, err) != 0)
-		return -1;
+	if (code_stat(code, call->version, rev, &info, err) != 0) {
+		if (is_info || err->kind != ERR_NOT_FOUND || !find_tag(code, call->version, rev))
+			return -1;
+		*err = (struct err){ 0 };
+		return 1;
+	}
 	*text = info_make(code->pool, &info);
 	if (str_is_equal(info.version, call->version))
 		return 0;
-	if (call->kind == DIRECT_INFO)
+	if (is_info || find_tag(code, call->version, rev))
 		return 1;
 	return err_set(err, ERR_NOT_FOUND, "%.*s@%.*s: invalid version: resolves to version %.*s",
 		       STR_ARG(code->module), STR_ARG(call->version), STR_ARG(info.version));

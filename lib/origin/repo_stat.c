@@ -458,12 +458,6 @@ int repo_stat(struct repo *repo, struct str name, struct repo_rev *rev, struct e
 	return 0;
 }
 
-/* Does git say that the server has no such commit, or won't give it out? */
-static bool is_absent_there(const struct err *err)
-{
-	return strstr(err->text, "not our ref") || strstr(err->text, "unadvertised object");
-}
-
 int repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev, struct err *err)
 {
 	const struct repo_ref *refs, *ref = NULL;
@@ -477,9 +471,9 @@ int repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev, str
 	if (rc == FILE_ABSENT) {
 		if (repo_refs(repo, &refs, &n, err) != 0 || find_by_hash(repo, hash, &ref, err) != 0)
 			return -1;
-		rc = bring(repo, ref ? ref->name : STR(""), hash, rev, err);
+		rc = ref ? bring(repo, ref->name, hash, rev, err) : bring_between(repo, hash, rev, err);
 	}
-	if (rc != 0 && !repo->is_broken && is_absent_there(err))
+	if (rc != 0 && !repo->is_broken && is_refused(err))
 		err->kind = ERR_NOT_FOUND;
 	finish_rev(rev);
 	return rc;

@@ -651,6 +651,18 @@ def test_moved_tag():
             tap.eq(names_in(a.body) if a.status == 200 else a, ["first.go", "go.mod"], what + ": so is the .zip")
 
 
+def test_files_without_info():
+    """go build asks for the .mod and .zip of a go.sum alone, also of what is no version by its go.mod."""
+    fresh()
+    serve("a.vcs.test/m", {"go.mod": "module a.vcs.test/m\n", "a.go": "package m\n"}, tags=("v1.0.0", "v2.0.0"))
+    base, store = "/a.vcs.test/m/@v/v2.0.0+incompatible", place.new("store")
+    for _ in range(2):
+        for kind, status in ((".info", 404), (".mod", 200), (".zip", 200)):
+            a = get(base + kind, store)
+            tap.eq(a.status, status, "v2.0.0+incompatible of a module with go.mod: %s: %d" % (kind, status), a)
+    tap.ok(not os.path.exists(store + "/download" + base + ".info"), "no .info is made up for it")
+
+
 # Its second rev-list comes when the commit is there, and waits.
 HELD_GIT = """#!/bin/sh
 if [ "$1" = rev-list ]; then
