@@ -78,8 +78,9 @@ struct repo_rev {
 };
 
 /*
- * The commit that a tag, a branch, HEAD or a hash of at least seven digits names. Its
- * files are here afterwards. Returns 0, or -1: ERR_NOT_FOUND, "unknown revision X".
+ * The commit that a tag, a branch, HEAD or a hash of at least seven digits names, be it the
+ * commit's or an annotated tag's. Its files are here afterwards. Returns 0, or -1:
+ * ERR_NOT_FOUND, "unknown revision X".
  */
 int repo_stat(struct repo *repo, struct str name, struct repo_rev *rev, struct err *err);
 
