@@ -441,10 +441,12 @@ static struct str reason(struct vcs_process *p)
 int vcs_finish(struct vcs_process *p, struct err *err)
 {
 	bool had_failed = p->has_failed;
-	int status = reap(p);
 	struct str said, why;
-	int rc;
+	int status, rc;
 
+	/* What nobody reads any more mustn't hold it up. */
+	close(p->out_fd);
+	status = reap(p);
 	if (p->complaint_fd >= 0)
 		hear_complaint(p);
 	said = (struct str){ p->complaint, p->complaint_n };
@@ -463,7 +465,6 @@ int vcs_finish(struct vcs_process *p, struct err *err)
 			err_set(err, ERR_BAD_UPSTREAM, "git was ended by signal %d: %.*s", WTERMSIG(status),
 				STR_ARG(why));
 	}
-	close(p->out_fd);
 	if (p->complaint_fd >= 0)
 		close(p->complaint_fd);
 	free(p);

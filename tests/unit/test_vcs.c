@@ -20,11 +20,24 @@
 static char dir[] = "/tmp/goproxy-unit-vcs-XXXXXX";
 static int dirfd_;
 
-/* Run a script in git's place; "long" patience unless the case says otherwise. */
+/* A script in git's place. */
+static struct vcs *with_script(const char *script, struct config *config, struct pool *pool)
+{
+	struct err err = { 0 };
+
+	unlinkat(dirfd_, "git", 0);
+	assert_int_equal(file_create(dirfd_, ".", "git", pool_printf(pool, "#!/bin/sh\n%s\n", script), &err), 0);
+	assert_int_equal(fchmodat(dirfd_, "git", 0755, 0), 0);
+	*config = (struct config){ .cache.dir = dir, .upstream.netrc = "" };
+	config->direct.git = pool_printf(pool, "%s/git", dir).p;
+	config->direct.repository_mb = 1;
+	return vcs_new(config);
+}
+
+/* Run it; "long" patience unless the case says otherwise. */
 static int run(const char *script, const char *arg, int64_t patience_ms, int64_t output_max, int lock_fd,
 	       struct pool *pool, struct str *output, struct err *err)
 {
-	struct config config = { .cache.dir = dir, .upstream.netrc = "" };
 	const char *args[] = { arg, NULL };
 	struct vcs_command command = {
 		.args = args,
@@ -34,15 +47,10 @@ static int run(const char *script, const char *arg, int64_t patience_ms, int64_t
 		.deadline_ms = clock_now_ms() + patience_ms,
 		.output_max_bytes = output_max,
 	};
-	struct vcs *vcs;
+	struct config config;
+	struct vcs *vcs = with_script(script, &config, pool);
 	int rc;
 
-	unlinkat(dirfd_, "git", 0);
-	assert_int_equal(file_create(dirfd_, ".", "git", pool_printf(pool, "#!/bin/sh\n%s\n", script), err), 0);
-	assert_int_equal(fchmodat(dirfd_, "git", 0755, 0), 0);
-	config.direct.git = pool_printf(pool, "%s/git", dir).p;
-	config.direct.repository_mb = 1;
-	vcs = vcs_new(&config);
 	rc = vcs_output(vcs, &command, pool, output, err);
 	vcs_free(vcs);
 	return rc;
@@ -100,6 +108,29 @@ static void test_ends(void **state)
 		assert_true(clock_now_ms() - began_ms < 20000); /* no thousand seconds of sleep */
 		pool_free(pool);
 	}
+}
+
+/* Who reads no further, because of a trouble of his own, doesn't wait for it to be rid of the rest. */
+static void test_half_read(void **state)
+{
+	struct pool *pool = pool_new();
+	struct config config;
+	struct vcs *vcs = with_script("while :; do echo x; done", &config, pool);
+	const char *args[] = { "x", NULL };
+	struct vcs_command command = {
+		.args = args, .dir = dir, .home = "/nonexistent/home", .lock_fd = -1,
+		.deadline_ms = clock_now_ms() + 20000, .output_max_bytes = 1 << 30,
+	};
+	struct err err = { 0 };
+	struct vcs_process *process = vcs_start(vcs, &command, &err);
+	const void *bytes;
+
+	assert_non_null(process);
+	assert_true(vcs_read(process, &bytes, &err) > 0);
+	vcs_finish(process, &err);
+	assert_true(clock_now_ms() < command.deadline_ms - 5000);
+	vcs_free(vcs);
+	pool_free(pool);
 }
 
 /* Whatever a script has started ends with it. */
@@ -181,7 +212,7 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_ends), cmocka_unit_test(test_half_read),
 		cmocka_unit_test(test_nobody_is_left),
 		cmocka_unit_test(test_what_it_is_given),
 	};
