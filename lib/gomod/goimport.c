@@ -151,11 +151,22 @@ static size_t prefer_mod(struct pool *pool, struct goimport *tags, size_t n)
 	return kept;
 }
 
+/* As much of a page as is looked at. */
+static struct str beginning(struct str html)
+{
+	struct str page = str_head(html.p ? html : STR(""), GOIMPORT_PAGE_MAX), rest = page, piece;
+
+	for (int i = 0; i <= GOIMPORT_MARKS_MAX; i++)
+		if (!str_cut(&rest, '<', &piece))
+			return page;
+	return str_head(page, (size_t)(piece.p - page.p));
+}
+
 size_t goimport_parse(struct pool *pool, struct str html, struct goimport tags[GOIMPORT_TAGS_MAX])
 {
 	GumboOptions options = kGumboDefaultOptions;
 	GumboOutput *output;
-	struct findings f = { .html = str_head(html.p ? html : STR(""), GOIMPORT_PAGE_MAX) };
+	struct findings f = { .html = beginning(html) };
 	const char *end;
 	size_t n = 0;
 

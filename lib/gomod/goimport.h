@@ -17,9 +17,13 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* Longest page that is looked at, in bytes, and most tags. Our limits. */
-#define GOIMPORT_PAGE_MAX 262144
-#define GOIMPORT_TAGS_MAX 256
+/*
+ * Longest page that is looked at, in bytes, most tags of ours, and most '<': the parser's time
+ * grows with the square of how deep elements nest. Our limits.
+ */
+#define GOIMPORT_PAGE_MAX  262144
+#define GOIMPORT_TAGS_MAX  256
+#define GOIMPORT_MARKS_MAX 4096
 
 struct goimport {
 	struct str prefix, vcs, repo, subdir; /* subdir may be empty */

@@ -219,8 +219,12 @@ class Oracle:
             if json.loads(f.readline())["world"] == self.world.key:
                 self.vectors = {one["key"]: one["answer"] for one in map(json.loads, f)}
 
-    def write_vectors(self):
-        """All that was asked in this run, for others who have the same go, git and scripts."""
+    def write_vectors(self, is_whole):
+        """All that was asked in this run, for others who have the same go, git and scripts; beside what is there, if these
+        weren't all cases."""
+        if not is_whole:
+            self._read_vectors()
+            self.used = {**self.vectors, **self.used}
         with open(VECTORS, "w", encoding="utf-8") as f:
             json.dump({"world": self.world.key, "go": go_env("GOVERSION"), "made by":
                        "DIRECT_VECTORS=write tests/t/60-direct.t: GOPROXY=direct go list -m, go mod download"}, f)

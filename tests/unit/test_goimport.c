@@ -128,11 +128,35 @@ static void test_match(void **state)
 	}
 }
 
+/* A page may be as long as it likes, but is looked at so far and no further. */
+static void test_limits(void **state)
+{
+	static const struct {
+		const char *before;
+		size_t times, n;
+	} cases[] = { { "<p>", 4000, 1 }, { "<p>", 4096, 0 }, { "<div>", 60000, 0 }, { "          ", 25000, 1 }, { "          ", 27000, 0 } };
+	static struct goimport tags[GOIMPORT_TAGS_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pool *pool = pool_new();
+		struct buf page;
+
+		buf_init(&page, 1 << 20);
+		for (size_t k = 0; k < cases[i].times; k++)
+			buf_add(&page, str_of(cases[i].before));
+		buf_add(&page, STR(META("a.b git https://x.example/y")));
+		assert_int_equal(goimport_parse(pool, buf_str(&page), tags), cases[i].n);
+		buf_clear(&page);
+		pool_free(pool);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests_name("goimport", tests, NULL, NULL);
