@@ -161,7 +161,8 @@ static bool was_published(const struct flight *f)
 {
 	struct err ignored = { 0 };
 
-	return f->route.is_private && publish_is_home(f->home->store, route_escaped_module(&f->route), &ignored) != 0;
+	return f->route.is_private &&
+	       publish_is_home(f->home->store, route_escaped_module(&f->route), &ignored) != 0;
 }
 
 static void commit(void *arg)

@@ -269,7 +269,8 @@ static void answer_authorizer(const struct proxy *proxy, struct want *want, cons
 		return;
 	}
 	log_write(LOG_WARN, "%s: %d, %s", want->request->id, http_status_of(err.kind), err.text);
-	if (is_stranger && proxy->answer->config->private_.refuse == CONFIG_REFUSE_404 && want->request->role.n == 0)
+	if (is_stranger && want->request->role.n == 0 &&
+	    proxy->answer->config->private_.refuse == CONFIG_REFUSE_404)
 		answer_not_for_you(proxy, want);
 	else
 		loop_settle(proxy->answer->loop, want->request, http_send_err(want->request, &err, STR("")));

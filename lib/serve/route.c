@@ -319,8 +319,10 @@ static int check_host(struct str module, struct err *err)
 	long slash = str_find(module, '/');
 	struct str host = slash < 0 ? module : str_head(module, (size_t)slash);
 
-	return is_script(host) ? err_set(err, ERR_BAD_REQUEST, "bad request: no host is called '%.*s': leave it out of GOPROXY",
-					 STR_ARG(host)) : 0;
+	if (!is_script(host))
+		return 0;
+	return err_set(err, ERR_BAD_REQUEST, "bad request: no host is called '%.*s': leave it out of GOPROXY",
+		       STR_ARG(host));
 }
 
 int route_parse_path(struct pool *pool, const struct config *config, struct str path,

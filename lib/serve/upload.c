@@ -102,7 +102,8 @@ static void run(void *arg)
 	if (rc != 0)
 		drain(home, u->want->request, bytes);
 	else
-		rc = publish_commit(home->store, &publish, route->module, route->version, time(NULL), u->from, h1, &err);
+		rc = publish_commit(home->store, &publish, route->module, route->version, time(NULL), u->from,
+				    h1, &err);
 	publish_end(home->store, &publish);
 	free(bytes);
 	atomic_fetch_sub(&home->under_way, 1);

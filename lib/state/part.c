@@ -126,8 +126,7 @@ static int lock_byte(int lock_fd, int64_t at)
 	return rc == 0 ? 1 : errno == EAGAIN || errno == EACCES ? 0 : -1;
 }
 
-int part_begin(struct store *store, const char *key, struct part *part,
-	       struct err *err)
+int part_begin(struct store *store, const char *key, struct part *part, struct err *err)
 {
 	int locked;
 
@@ -246,8 +245,7 @@ static int move_to_file(struct store *store, struct part *part, struct err *err)
 	return err->kind == ERR_NO_SPACE ? move_to_spool(store, part, err) : -1;
 }
 
-int part_reserve(struct store *store, struct part *part, int64_t length_bytes,
-		 struct err *err)
+int part_reserve(struct store *store, struct part *part, int64_t length_bytes, struct err *err)
 {
 	int rc;
 
@@ -294,8 +292,7 @@ static int compare_bytes(const struct part *part, struct str data, struct err *e
 	return 0;
 }
 
-int part_append(struct store *store, struct part *part, struct str data,
-		struct err *err)
+int part_append(struct store *store, struct part *part, struct str data, struct err *err)
 {
 	if (part->write_bytes < part->valid_bytes) {
 		int64_t known = part->valid_bytes - part->write_bytes;
@@ -376,8 +373,8 @@ static int go_lock(struct store *store, const char *zip_key, bool *has_lock)
 	return fd;
 }
 
-static int commit_zip(struct store *store, struct part *part, const char *key,
-		      struct str ziphash, struct err *err)
+static int commit_zip(struct store *store, struct part *part, const char *key, struct str ziphash,
+		      struct err *err)
 {
 	char path[STORE_KEY_MAX];
 	bool has_lock;
@@ -402,9 +399,8 @@ static int commit_zip(struct store *store, struct part *part, const char *key,
 	return rc;
 }
 
-static int commit_file(struct store *store, struct part *part, const char *key,
-		       int64_t size_bytes, time_t mtime, struct str ziphash,
-		       struct err *err)
+static int commit_file(struct store *store, struct part *part, const char *key, int64_t size_bytes,
+		       time_t mtime, struct str ziphash, struct err *err)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = mtime } };
 
@@ -427,9 +423,8 @@ static int commit_file(struct store *store, struct part *part, const char *key,
 	return file_rename(store_dirfd(store), part->name, key, err);
 }
 
-int part_commit(struct store *store, struct part *part, const char *key,
-		int64_t size_bytes, time_t mtime, struct str ziphash,
-		struct err *err)
+int part_commit(struct store *store, struct part *part, const char *key, int64_t size_bytes, time_t mtime,
+		struct str ziphash, struct err *err)
 {
 	if (part->role != PART_HOLDER)
 		return 0;
