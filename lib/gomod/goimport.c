@@ -154,7 +154,7 @@ static size_t prefer_mod(struct pool *pool, struct goimport *tags, size_t n)
 /* As much of a page as is looked at. */
 static struct str beginning(struct str html)
 {
-	struct str page = str_head(html.p ? html : STR(""), GOIMPORT_PAGE_MAX), rest = page, piece;
+	struct str page = str_head(html.p ? html : STR(""), GOIMPORT_HEAD_MAX), rest = page, piece;
 
 	for (int i = 0; i <= GOIMPORT_MARKS_MAX; i++)
 		if (!str_cut(&rest, '<', &piece))

@@ -18,12 +18,14 @@
 #include "base/str.h"
 
 /*
- * Longest page that is looked at, in bytes, most tags of ours, and most '<': the parser's time
- * grows with the square of how deep elements nest. Our limits.
+ * Longest page that is taken, in bytes, how much of it is looked at, most tags of ours, and most
+ * '<': the parser's time grows with the square of how deep elements nest, and of how many
+ * attributes one has; so it takes less than a second. Our limits.
  */
 #define GOIMPORT_PAGE_MAX  262144
+#define GOIMPORT_HEAD_MAX  65536
 #define GOIMPORT_TAGS_MAX  256
-#define GOIMPORT_MARKS_MAX 4096
+#define GOIMPORT_MARKS_MAX 1024
 
 struct goimport {
 	struct str prefix, vcs, repo, subdir; /* subdir may be empty */

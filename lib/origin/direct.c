@@ -22,6 +22,7 @@ struct job {
 	struct pool *pool;
 	int64_t deadline_ms;
 	bool has_begun;		      /* bytes were given out */
+	struct str commit;	      /* whose they are, if a file's */
 	struct fetch_call fetch_call; /* where a page names a module proxy */
 };
 
@@ -154,6 +155,7 @@ static int send_files(struct job *job, struct code *code, struct err *err)
 
 	if (direct_settle(job->direct, &job->call, code, &rev, &info, err) != 0)
 		return -1;
+	job->commit = pool_str(job->pool, rev.hash);
 	if (job->call.kind == DIRECT_ZIP)
 		return code_zip(code, &rev, version, send_bytes, job, err);
 	return code_gomod(code, &rev, version, &gomod, err) != 0 ? -1 : send_body(job, gomod, err);
@@ -296,6 +298,7 @@ static void run(void *arg)
 		err = (struct err){ 0 };
 		rc = run_code(job, &found, &is_renewed, &err);
 	}
+	answer.commit = job->commit;
 	if (rc != 0)
 		end_failed(job, answer.shown, &err);
 	else

@@ -22,6 +22,7 @@ struct direct_answer {
 	int status;	/* 200: the body came whole. 404: text says why; it is certain */
 	struct str text;
 	const char *shown; /* who was asked, for people */
+	struct str commit; /* whose file it is: for direct_reject(). Empty if a query's, or a proxy's */
 };
 
 /*
@@ -59,12 +60,13 @@ void direct_start(struct direct *direct, const struct direct_call *call);
 
 /*
  * What was given out of a version turned out to be wrong: the .info that leads to its commit
- * goes, so that the next call looks where the tag is then.
+ * goes, unless it leads to another by now, so that the next call looks where the tag is then.
  *
- * path  as in the call
+ * path    as in the call
+ * commit  as in the answer
  */
 void direct_reject(struct direct *direct, const char *id, struct str module, const char *path,
-		   const char *why);
+		   struct str commit, const char *why);
 
 /*
  * Go all the way to a module's repository, newest version and zip, and tell about

@@ -145,7 +145,7 @@ static int follow(struct direct *direct, const struct direct_call *call, struct 
 		return make(code, call, rev, info, err);
 	if (rc == 0 || !call->is_proven || err->kind != ERR_NOT_FOUND)
 		return rc;
-	direct_reject(direct, call->id, call->module, call->path, err->text);
+	direct_reject(direct, call->id, call->module, call->path, info_origin_hash(code->pool, *info), err->text);
 	*err = (struct err){ 0 };
 	return 1;
 }
@@ -173,13 +173,15 @@ int direct_settle(struct direct *direct, const struct direct_call *call, struct 
 	return err_set(err, ERR_IO, "cannot keep '%s': it changes all the time", key);
 }
 
-void direct_reject(struct direct *direct, const char *id, struct str module, const char *path, const char *why)
+void direct_reject(struct direct *direct, const char *id, struct str module, const char *path,
+		   struct str commit, const char *why)
 {
 	struct pool *pool = pool_new();
 	const char *key = key_of(direct, pool, module, path);
 	struct str info;
 
-	if (read_kept(direct, pool, key, &info)) {
+	if (commit.n > 0 && read_kept(direct, pool, key, &info) &&
+	    str_is_equal(info_origin_hash(pool, info), commit)) {
 		log_write(LOG_WARN, "%s: '%s' is removed, for its commit isn't the version's: %s", id, key, why);
 		store_remove(direct->store, key);
 	}

@@ -160,7 +160,8 @@ static bool gives_ends_only(const struct err *err)
 /* It says that it won't, or that it can't: git's words, and JGit's. */
 static bool is_refused(const struct err *err)
 {
-	return gives_ends_only(err) || strstr(err->text, "not our ref") || strstr(err->text, " not valid");
+	return gives_ends_only(err) || strstr(err->text, "not our ref") ||
+	       (strstr(err->text, "want ") && strstr(err->text, " not valid"));
 }
 
 /* What source, a ref's name or a hash, stands for now. */
@@ -458,6 +459,22 @@ int repo_stat(struct repo *repo, struct str name, struct repo_rev *rev, struct e
 	return 0;
 }
 
+/* Nothing tells that a ref leads to it: its server decides, if it gives out commits at all. */
+static int bring_kept(struct repo *repo, struct str hash, struct repo_rev *rev, struct err *err)
+{
+	int rc;
+
+	if (fetch(repo, hash, hash, err) != 0) {
+		if (repo->is_broken || !gives_ends_only(err))
+			return -1;
+		*err = (struct err){ 0 };
+		if (fetch(repo, STR(""), hash, err) != 0)
+			return -1;
+	}
+	rc = find_kept(repo, hash, rev, err);
+	return rc == FILE_ABSENT ? unknown(hash, err) : rc;
+}
+
 int repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev, struct err *err)
 {
 	const struct repo_ref *refs, *ref = NULL;
@@ -471,7 +488,7 @@ int repo_stat_kept(struct repo *repo, struct str hash, struct repo_rev *rev, str
 	if (rc == FILE_ABSENT) {
 		if (repo_refs(repo, &refs, &n, err) != 0 || find_by_hash(repo, hash, &ref, err) != 0)
 			return -1;
-		rc = ref ? bring(repo, ref->name, hash, rev, err) : bring_between(repo, hash, rev, err);
+		rc = ref ? bring(repo, ref->name, hash, rev, err) : bring_kept(repo, hash, rev, err);
 	}
 	if (rc != 0 && !repo->is_broken && is_refused(err))
 		err->kind = ERR_NOT_FOUND;

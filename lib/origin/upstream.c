@@ -25,6 +25,7 @@ struct upstream_state {
 	size_t at;	/* the chain's element that is asked; n: the database itself */
 	int tries;	/* of this element, so far */
 	bool is_direct;	/* the repository itself is asked */
+	struct str commit; /* of which it gave a file */
 	bool is_probing; /* asks whether this proxy supports the database */
 	int64_t started_ms;
 	_Atomic(const char *) shown; /* lives in the config */
@@ -121,6 +122,7 @@ static void on_direct_done(void *arg, const struct direct_answer *answer)
 	struct upstream_state *s = arg;
 
 	s->shown = pool_cstr(s->pool, str_of(answer->shown));
+	s->commit = pool_str(s->pool, answer->commit);
 	if (answer->err.kind == ERR_NONE && answer->status == 200) {
 		finish(s, UPSTREAM_GOT);
 	} else if (answer->err.kind == ERR_NONE) {
@@ -409,7 +411,7 @@ void upstream_reject(struct upstream *upstream, struct upstream_call *call,
 	if (err->kind == ERR_MISMATCH)
 		s->mismatch = s->failure;
 	if (err->kind == ERR_MISMATCH && s->is_direct)
-		direct_reject(upstream->direct, call->id, call->module, call->path, err->text);
+		direct_reject(upstream->direct, call->id, call->module, call->path, s->commit, err->text);
 	log_write(LOG_WARN, "%s: upstream is wrong, %s, %s", call->id, call->path,
 		  s->failure.text);
 	go_on(s, err->kind == ERR_MISMATCH || err->kind == ERR_UNAVAILABLE);

@@ -1,4 +1,7 @@
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -244,6 +247,20 @@ static void verify(void *arg)
 	}
 }
 
+/* Something of the private module is here: it is one, though nobody can be asked at the moment. */
+static bool is_known(struct store *store, struct str escaped)
+{
+	static const char *const kinds[] = { "download", "mutable" };
+	char path[STORE_KEY_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		snprintf(path, sizeof(path), "private/%s/%.*s/@v", kinds[i], STR_ARG(escaped));
+		if (store_dirfd(store) >= 0 && faccessat(store_dirfd(store), path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * A package of a module that was published here is no module, and the go command, which has
  * to ask, gives up where it hears of anything but absence. It is forgotten at once.
@@ -251,9 +268,12 @@ static void verify(void *arg)
 static bool end_below_home(struct flight *f, const struct err *err)
 {
 	struct store_absence absence = { 404, STR("text/plain; charset=utf-8"), STR(""), 0 };
+	struct str module = route_escaped_module(&f->route);
+	bool is_question = f->route.is_mutable || f->route.kind == ROUTE_INFO;
 
-	if (!f->route.is_private || f->route.sumdb ||
-	    !publish_is_below_home(f->home->store, route_escaped_module(&f->route)))
+	if (!f->route.is_private || f->route.sumdb || !is_question ||
+	    (err->kind != ERR_BAD_UPSTREAM && err->kind != ERR_FORBIDDEN) || is_known(f->home->store, module) ||
+	    !publish_is_below_home(f->home->store, module))
 		return false;
 	absence.text = pool_printf(f->pool, "not found: '%.*s' lies below a module that was uploaded here, and no "
 				   "repository has it: %s\n", STR_ARG(f->route.module), err->text);

@@ -1,6 +1,5 @@
 #include "state/publish.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +10,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "gomod/info.h"
-#include "gomod/list.h"
 #include "gomod/mod.h"
 #include "gomod/modfile.h"
 #include "gomod/module.h"
@@ -118,12 +116,23 @@ static int find_zip(struct version *v, struct str *h1, struct err *err)
 	return rc;
 }
 
+/* Returns 0, FILE_ABSENT or -1. */
+static int compare_gomod(struct version *v, struct err *err)
+{
+	struct str gomod;
+	int rc = file_read_all(store_dirfd(v->store), key_of(v, "mod"), MOD_BODY_MAX, v->pool, &gomod, err);
+
+	if (rc == 0 && !str_is_equal(gomod, v->gomod))
+		return err_set(err, ERR_CONFLICT,
+			       "another go.mod of it is there already, and a version never changes");
+	return rc;
+}
+
 /* Is what is there, whole or in part, the same? 0, 1 if the zip is there, or -1. */
 static int compare(struct version *v, struct err *err)
 {
-	struct str h1, gomod;
+	struct str h1;
 	int rc = find_zip(v, &h1, err);
-	bool is_there;
 
 	if (rc == -1)
 		return -1;
@@ -132,12 +141,7 @@ static int compare(struct version *v, struct err *err)
 		return err_set(err, ERR_CONFLICT,
 			       "it is there already with other content, and a version never changes: this one is %s",
 			       v->h1);
-	is_there = rc == 0;
-	rc = file_read_all(store_dirfd(v->store), key_of(v, "mod"), MOD_BODY_MAX, v->pool, &gomod, err);
-	if (rc == 0 && !str_is_equal(gomod, v->gomod))
-		return err_set(err, ERR_CONFLICT,
-			       "another go.mod of it is there already, and a version never changes");
-	return rc == -1 ? -1 : is_there;
+	return compare_gomod(v, err) == -1 ? -1 : rc == 0;
 }
 
 /* ---- that it lives here ---- */
@@ -155,17 +159,46 @@ static int read_mark(struct store *store, struct pool *pool, const char *dir, st
 	return file_read_all(store_dirfd(store), mark_of(pool, dir), MARK_MAX, pool, pending, err);
 }
 
-/* Is the version's zip here, or somebody just putting it there? *lock: else it is ours now. */
-static bool is_arriving(struct store *store, struct pool *pool, const char *dir, struct str version, int *lock)
+/* Whoever makes the mark, or takes it away, has this. Returns a descriptor, FILE_NOT_NOW or -1. */
+static int lock_mark(struct store *store, struct pool *pool, const char *dir, bool may_wait, struct err *err)
+{
+	const char *path = pool_printf(pool, "%s.lock", mark_of(pool, dir)).p;
+	int fd = -1;
+
+	if (file_create(store_dirfd(store), "tmp", path, STR(""), err) == 0)
+		fd = file_open(store_dirfd(store), path, O_RDWR, 0, err);
+	if (fd < 0)
+		return err->kind == ERR_NONE ? err_set(err, ERR_IO, "cannot lock '%s'", path) : -1;
+	if (flock(fd, may_wait ? LOCK_EX : LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	close(fd);
+	return may_wait ? err_errno(err, "cannot lock '%s'", path) : FILE_NOT_NOW;
+}
+
+static bool has_arrived(struct store *store, struct pool *pool, const char *dir, struct str version)
 {
 	const char *zip = pool_printf(pool, "%s/%.*s.zip", dir, STR_ARG(version)).p;
-	const char *path = pool_printf(pool, "%s/%.*s.lock", dir, STR_ARG(version)).p;
-	struct err ignored = { 0 };
 
-	*lock = file_open(store_dirfd(store), path, O_RDWR, 0, &ignored);
-	if (*lock >= 0 && flock(*lock, LOCK_EX | LOCK_NB) != 0)
-		return true;
 	return faccessat(store_dirfd(store), zip, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Of an upload on its way that was broken off: the mark goes, unless its zip is here. As publish_is_home(). */
+static int settle_mark(struct store *store, struct pool *pool, const char *dir, struct err *err)
+{
+	int lock = lock_mark(store, pool, dir, false, err), rc;
+	struct str pending;
+
+	if (lock == FILE_NOT_NOW)
+		return 1;
+	if (lock < 0)
+		return -1;
+	rc = read_mark(store, pool, dir, &pending, err);
+	if (rc == 0 && pending.n > 0 && !has_arrived(store, pool, dir, pending)) {
+		log_write(LOG_WARN, "'%s/%.*s': its upload was broken off; forgotten", dir, STR_ARG(pending));
+		rc = file_remove(store_dirfd(store), mark_of(pool, dir), err) == 0 ? FILE_ABSENT : -1;
+	}
+	close(lock);
+	return rc == -1 ? -1 : rc == 0;
 }
 
 int publish_is_home(struct store *store, struct str escaped, struct err *err)
@@ -173,39 +206,48 @@ int publish_is_home(struct store *store, struct str escaped, struct err *err)
 	struct pool *pool = pool_new();
 	const char *dir = pool_printf(pool, "private/download/%.*s/@v", STR_ARG(escaped)).p;
 	struct str pending;
-	int lock = -1, rc;
+	int rc = store_dirfd(store) < 0 ? FILE_ABSENT : read_mark(store, pool, dir, &pending, err);
 
-	rc = store_dirfd(store) < 0 ? FILE_ABSENT : read_mark(store, pool, dir, &pending, err);
-	if (rc == 0 && pending.n > 0 && !is_arriving(store, pool, dir, pending, &lock)) {
-		log_write(LOG_WARN, "'%s/%.*s': its upload was broken off; forgotten", dir, STR_ARG(pending));
-		rc = file_remove(store_dirfd(store), mark_of(pool, dir), err) == 0 ? FILE_ABSENT : -1;
-	}
-	if (lock >= 0)
-		close(lock);
+	if (rc == FILE_ABSENT)
+		rc = 0;
+	else if (rc == 0)
+		rc = pending.n > 0 ? settle_mark(store, pool, dir, err) : 1;
+	if (rc == -1)
+		err_wrap(err, "whether '%.*s' was uploaded here", STR_ARG(escaped));
 	pool_free(pool);
-	return rc == -1 ? err_wrap(err, "whether '%.*s' was uploaded here", STR_ARG(escaped)) : rc == 0;
+	return rc;
 }
 
 /* ---- putting it in place ---- */
 
-/* The mark before the zip: from here on nobody fetches the rest of it from elsewhere. */
-static int put_zip(struct version *v, const struct publish *publish, bool is_marked, struct err *err)
+static int put_zip(struct version *v, const struct publish *publish, struct err *err)
+{
+	if (store_put(v->store, key_of(v, "ziphash"), str_of(v->h1), true, err) != 0 ||
+	    file_rename(store_dirfd(v->store), publish->name, key_of(v, "zip"), err) != 0)
+		return -1;
+	v->has_changed = true;
+	return 0;
+}
+
+/*
+ * The mark before the zip: from here on nobody fetches the rest of it from elsewhere. What came
+ * before that is looked at once more. Then the mark is that of a module that lives here.
+ */
+static int take(struct version *v, const struct publish *publish, bool is_marked, struct err *err)
 {
 	struct str version = str_skip(str_of(v->stem), strlen(v->dir) + 1);
 	const char *mark = mark_of(v->pool, v->dir);
+	int dirfd = store_dirfd(v->store);
 	struct err ignored;
-	int rc = -1;
 
-	if (fsync(publish->fd) != 0)
-		return err_errno(err, "cannot flush '%s'", publish->name);
-	seal_put(publish->fd, str_of(v->h1));
-	if (store_put(v->store, key_of(v, "ziphash"), str_of(v->h1), true, err) == 0 &&
-	    file_create(store_dirfd(v->store), "tmp", mark, version, err) == 0)
-		rc = file_rename(store_dirfd(v->store), publish->name, key_of(v, "zip"), err);
-	if (rc != 0 && !is_marked)
-		file_remove(store_dirfd(v->store), mark, &ignored);
-	v->has_changed = rc == 0;
-	return rc;
+	if (!is_marked && file_replace(dirfd, "tmp", mark, version, false, err) != 0)
+		return -1;
+	if (compare_gomod(v, err) == -1 || put_zip(v, publish, err) != 0) {
+		if (!is_marked)
+			file_remove(dirfd, mark, &ignored);
+		return -1;
+	}
+	return is_marked ? 0 : file_replace(dirfd, "tmp", mark, STR(""), true, err);
 }
 
 /* Unless it is there, since what was served once never changes. */
@@ -260,26 +302,57 @@ static void audit(const struct version *v, const char *from)
 	audit_end(store_dirfd(v->store), line);
 }
 
+/* Is it marked for good? A crash may have left the mark behind its zip, or without one. 1, 0 or -1. */
+static int is_marked(struct version *v, struct err *err)
+{
+	struct str pending;
+	int rc = read_mark(v->store, v->pool, v->dir, &pending, err);
+
+	if (rc != 0)
+		return rc == FILE_ABSENT ? 0 : -1;
+	if (pending.n == 0)
+		return 1;
+	if (!has_arrived(v->store, v->pool, v->dir, pending))
+		return 0;
+	return file_replace(store_dirfd(v->store), "tmp", mark_of(v->pool, v->dir), STR(""), true, err) == 0 ? 1 : -1;
+}
+
+/* With the mark's lock. Returns 0, 1 if it was there already, 2 if it is a repository's, or -1. */
+static int put_locked(struct version *v, const struct publish *publish, struct err *err)
+{
+	int there = compare(v, err);
+	int marked = there < 0 ? -1 : is_marked(v, err);
+
+	if (marked < 0)
+		return -1;
+	if (there)
+		return marked ? 1 : 2;
+	return take(v, publish, marked, err);
+}
+
 static int put(struct version *v, const struct publish *publish, time_t time, struct err *err)
 {
-	int there = compare(v, err), marked;
-	struct str pending;
+	int lock = lock_mark(v->store, v->pool, v->dir, true, err), rc;
 
-	if (there < 0 || (marked = read_mark(v->store, v->pool, v->dir, &pending, err)) == -1)
+	if (lock < 0)
 		return -1;
-	/* It came from the module's repository, and that is where the others are. */
-	if (there && marked == FILE_ABSENT)
-		return there;
-	if (!there && put_zip(v, publish, marked == 0, err) != 0)
-		return -1;
-	if ((marked == FILE_ABSENT || pending.n > 0) &&
-	    file_replace(store_dirfd(v->store), "tmp", mark_of(v->pool, v->dir), STR(""), true, err) != 0)
-		return -1;
-	if (put_once(v, "mod", v->gomod, err) != 0 || put_once(v, "info", info_of(v, time), err) != 0 ||
+	rc = put_locked(v, publish, err);
+	close(lock);
+	/* What its repository has stays to be asked for there. */
+	if (rc == 2)
+		return 1;
+	if (rc < 0 || put_once(v, "mod", v->gomod, err) != 0 || put_once(v, "info", info_of(v, time), err) != 0 ||
 	    store_list_add(v->store, key_of(v, "info"), err) != 0)
 		return -1;
 	forget(v);
-	return there;
+	return rc;
+}
+
+/* All that takes long, before anybody is kept waiting. */
+static int flush(const struct version *v, const struct publish *publish, struct err *err)
+{
+	seal_put(publish->fd, str_of(v->h1));
+	return fsync(publish->fd) == 0 ? 0 : err_errno(err, "cannot flush '%s'", publish->name);
 }
 
 int publish_begin(struct store *store, struct publish *publish, struct err *err)
@@ -314,7 +387,7 @@ int publish_commit(struct store *store, struct publish *publish, struct str modu
 	int lock = -1, rc = -1;
 
 	*err = (struct err){ 0 };
-	if (name_it(&v, err) == 0 && check_zip(&v, publish->fd, h1, err) == 0 &&
+	if (name_it(&v, err) == 0 && check_zip(&v, publish->fd, h1, err) == 0 && flush(&v, publish, err) == 0 &&
 	    (lock = lock_version(&v, err)) >= 0)
 		rc = put(&v, publish, time, err);
 	if (v.has_changed)
@@ -353,84 +426,4 @@ int publish_zip(struct store *store, struct str module, struct str version, int 
 		rc = publish_commit(store, &publish, module, version, time, from, h1, err);
 	publish_end(store, &publish);
 	return rc;
-}
-
-/* ---- asking ---- */
-
-bool publish_is_below_home(struct store *store, struct str escaped)
-{
-	struct err ignored = { 0 };
-	long slash;
-
-	while ((slash = str_find_last(escaped, '/')) > 0) {
-		escaped = str_head(escaped, (size_t)slash);
-		if (publish_is_home(store, escaped, &ignored) == 1)
-			return true;
-	}
-	return false;
-}
-
-int publish_list(struct store *store, struct pool *pool, struct str escaped, struct str *list,
-		 struct err *err)
-{
-	const char *path = pool_printf(pool, "private/download/%.*s/@v/list", STR_ARG(escaped)).p;
-	struct str text = STR("");
-
-	/* There is none where all versions are pseudo-versions. */
-	if (file_read_all(store_dirfd(store), path, LIST_BODY_MAX, pool, &text, err) == -1)
-		return -1;
-	return list_normalize(pool, text, list, err);
-}
-
-int publish_info(struct store *store, struct pool *pool, struct str escaped, struct str version,
-		 struct str *info, struct err *err)
-{
-	struct str name;
-
-	if (version_escape(pool, version, &name, err) != 0)
-		return -1;
-	return file_read_all(store_dirfd(store),
-			     pool_printf(pool, "private/download/%.*s/@v/%.*s.info", STR_ARG(escaped),
-					 STR_ARG(name)).p,
-			     INFO_BODY_MAX, pool, info, err);
-}
-
-/* No list has those; best stays empty if there are none. */
-static int latest_pseudo(struct store *store, struct pool *pool, struct str escaped, struct str *best,
-			 struct err *err)
-{
-	const char *dir = pool_printf(pool, "private/download/%.*s/@v", STR_ARG(escaped)).p;
-	struct dirent *entry;
-	struct str version;
-	DIR *files;
-
-	if (file_dir_list(store_dirfd(store), dir, &files, err) < 0)
-		return -1;
-	while ((entry = readdir(files)) != NULL) {
-		struct str name = str_of(entry->d_name);
-
-		if (str_has_suffix(name, STR(".info")) &&
-		    version_unescape(pool, str_head(name, name.n - strlen(".info")), &version, err) == 0 &&
-		    version_is_pseudo(version) && (!best->p || version_compare(version, *best) > 0))
-			*best = version;
-	}
-	closedir(files);
-	return 0;
-}
-
-int publish_latest(struct store *store, struct pool *pool, struct str escaped, struct str *info,
-		   struct err *err)
-{
-	struct str list, version, best = { 0 };
-
-	if (publish_list(store, pool, escaped, &list, err) != 0)
-		return -1;
-	/* In the order of semver already: the last release, or the last of all. */
-	while (list.n > 0 && str_cut(&list, '\n', &version))
-		if (version.n > 0 &&
-		    (!best.p || version_prerelease(version).n == 0 || version_prerelease(best).n > 0))
-			best = version;
-	if (!best.p && latest_pseudo(store, pool, escaped, &best, err) != 0)
-		return -1;
-	return best.p ? publish_info(store, pool, escaped, best, info, err) : FILE_ABSENT;
 }

@@ -477,11 +477,18 @@ def test_upload_beside_a_repository():
     os.rmdir(folder + "v1.7.0.zip")
     # Killed between the mark and the zip; while it is on its way nobody else is asked.
     put(store, "private/download/%s/@v/uploaded" % module, b"v1.8.0")
-    with open(folder + "v1.8.0.lock", "w") as lock:
+    with open(folder + "uploaded.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         tap.eq(get(module + "/@v/v1.1.0.info")[0], 404, "an upload on its way")
     tap.eq(get(module + "/@v/list"), theirs, "broken off it hides nothing")
     tap.ok(not os.path.exists(folder + "uploaded"), "and is forgotten", os.listdir(folder))
+    # Broken off behind the zip: another upload that fails takes nothing back.
+    other = "corp.example/up/other"
+    fill(store, other)
+    put(store, "private/download/%s/@v/uploaded" % other, b"v1.0.0")
+    os.mkdir(store + "/private/download/%s/@v/v1.7.0.zip" % other)
+    tap.eq(upload("v1.7.0", other).status, 500, "an upload that fails beside one that didn't end")
+    tap.eq(get(other + "/@v/v1.1.0.info")[0], 404, "that lives here all the same")
     put(store, "private/download/%s/@v/list/x" % module, b"")
     a = upload("v1.9.0")
     tap.ok(a.status == 500 and "list" in a.text, "what can't be listed isn't taken", a)
@@ -492,9 +499,12 @@ def test_upload_beside_a_repository():
     lines = [json.loads(line) for line in slurp(store + "/audit.log").decode().splitlines()]
     tap.eq([line["object"] for line in lines if line["event"] == "published"], [module + "/@v/v1.9.0.zip"], "the audit log has it once")
     # The go command asks for packages, too, and gives up at anything but a 404.
-    tap.eq(get("corp.example/up/other/@v/list")[0], 502, "what no repository can be found for")
+    tap.eq(get("corp.example/up/elsewhere/@v/list")[0], 502, "what no repository can be found for")
     status, text = get(module + "/pkg/deep/@v/list")
     tap.ok(status == 404 and "uploaded here" in text, "a package of what was uploaded is no module", text)
+    fill(store, module + "/v2")
+    tap.eq(get(module + "/v2/@v/branch.info")[0], 502, "what is one remains one")
+    tap.eq(get(module + "/v2/@v/v2.1.0.zip")[0], 502, "and so does its zip")
     pseudo = ["v0.0.0-20240102030405-abcdefabcdef", "v0.0.0-20240203040506-abcdefabcdef", "v0.0.0-20230102030405-abcdefabcdef"]
     tap.eq([upload(v, "corp.example/up/pseudo").status for v in pseudo], [201] * 3, "pseudo-versions")
     tap.eq(json.loads(get("corp.example/up/pseudo/@latest")[1])["Version"], pseudo[1], "of which the newest is the latest")

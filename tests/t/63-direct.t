@@ -710,6 +710,8 @@ def test_lost_commit():
         tap.ok(a.status == 404 and one in a.text, "a commit that is gone: no .%s, and the text names it" % kind, a)
     a = get("/a.vcs.test/m/@v/v1.0.0.info", store)
     tap.eq(hash_of(a), one, "its .info stands", a)
+    refs = [os.path.join(d, f) for d, _, files in os.walk(store + "/vcs") for f in files if "/main/refs/" in d + "/"]
+    tap.ok(not [r for r in refs if "/refs/all" in r], "and its repository isn't fetched whole", refs)
 
 
 def test_wrong_commit_recovers():

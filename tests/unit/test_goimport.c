@@ -134,7 +134,7 @@ static void test_limits(void **state)
 	static const struct {
 		const char *before;
 		size_t times, n;
-	} cases[] = { { "<p>", 4000, 1 }, { "<p>", 4096, 0 }, { "<div>", 60000, 0 }, { "          ", 25000, 1 }, { "          ", 27000, 0 } };
+	} cases[] = { { "<p>", 1000, 1 }, { "<p>", 1024, 0 }, { "<div>", 50000, 0 }, { "          ", 6000, 1 }, { "          ", 7000, 0 } };
 	static struct goimport tags[GOIMPORT_TAGS_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
