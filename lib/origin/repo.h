@@ -9,6 +9,7 @@
  *   vcs/HASH/graph/   all commits of branches, tags and HEAD, without files where the
  *                     server can leave them out; made when ancestors are asked for
  *   vcs/HASH/lock     held by who fetches, and by the git that he started
+ *   vcs/HASH/sound    its mtime: when git last complained of the repository, but the copy was whole
  *   vcs/HASH/use      held shared by users, alone by who sweeps; its mtime: last use
  *
  * A copy is removed as a whole, by one rename. Who sweeps takes none that is in use;

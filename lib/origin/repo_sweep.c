@@ -14,6 +14,7 @@
 
 #define DAY_S	    86400
 #define HOUR_S	    3600
+#define SOUND_S	    60 /* as long a copy that was looked at passes for sound */
 #define REPOS_MAX   100000
 #define NESTING_MAX 16
 
@@ -213,14 +214,28 @@ static bool are_packs_sound(struct repo *repo)
 	return are_sound;
 }
 
+/* Looked at closely, but not for each request of a repository that is odd. */
+static bool is_sound(struct repo *repo)
+{
+	const char *path = pool_printf(repo->pool, "%s/sound", repo->path).p;
+	struct err ignored = { 0 };
+	struct str text;
+
+	if (store_read_fresh(repo->place.dirfd, path, SOUND_S, 1, repo->pool, &text))
+		return true;
+	if (!is_complete(repo, repo->main) || !is_complete(repo, repo->graph) || !are_packs_sound(repo))
+		return false;
+	file_replace(repo->place.dirfd, "tmp", path, STR(""), false, &ignored);
+	return true;
+}
+
 bool repo_forget_broken(struct repo *repo)
 {
 	struct err err = { 0 };
 	int lock_fd = repo->is_broken ? repo_lock(repo, &err) : -1;
 
 	/* What git complains of may have been pushed so: then others go on with the copy. */
-	if (lock_fd >= 0 && !(is_complete(repo, repo->main) && is_complete(repo, repo->graph) &&
-			      are_packs_sound(repo))) {
+	if (lock_fd >= 0 && !is_sound(repo)) {
 		log_write(LOG_WARN, "the copy of %s is broken: it is made anew", repo->url);
 		repo->is_gone = move_away(repo->place.dirfd, repo->path);
 	}

@@ -25,9 +25,9 @@ static uid_t find(struct pool *pool, const char *cache_dir)
 {
 	struct stat st;
 
-	if (stat(cache_dir, &st) == 0 && st.st_uid != 0)
+	if (stat(pool_printf(pool, "%s/tmp", cache_dir).p, &st) == 0 && st.st_uid != 0)
 		return st.st_uid;
-	return stat(pool_printf(pool, "%s/tmp", cache_dir).p, &st) == 0 ? st.st_uid : 0;
+	return stat(cache_dir, &st) == 0 ? st.st_uid : 0;
 }
 
 int owner_check(const char *cache_dir, const char *command, struct err *err)

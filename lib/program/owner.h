@@ -13,8 +13,8 @@
 const char *owner_name(struct pool *pool, uid_t uid);
 
 /*
- * May this user make something in the cache? It is the pool's: its owner's, or
- * where that is root, as where a group may write to it, theirs who made tmp/.
+ * May this user make something in the cache? It is theirs who made tmp/, since a
+ * group may write to it; or its owner's, where that is missing or root's.
  *
  * command  of ours, which the user is to be told to run as the right one
  * err      ERR_CONFIG, naming that one

@@ -99,12 +99,14 @@ static void run(void *arg)
 
 	if (rc == 0)
 		rc = receive(u->want->request, &publish, bytes, &err);
-	if (rc != 0)
+	if (rc != 0) {
+		publish_end(home->store, &publish); /* first: the disk may be full */
 		drain(home, u->want->request, bytes);
-	else
+	} else {
 		rc = publish_commit(home->store, &publish, route->module, route->version, time(NULL), u->from,
 				    h1, &err);
-	publish_end(home->store, &publish);
+		publish_end(home->store, &publish);
+	}
 	free(bytes);
 	atomic_fetch_sub(&home->under_way, 1);
 	/* The request, and with it this upload, is gone then. */
