@@ -497,26 +497,34 @@ out:
 	return rc;
 }
 
-int file_create(int dirfd, const char *tmpdir, const char *path, struct str data,
+int file_create(int dirfd, const char *tmpdir, const char *path, struct str data, bool durable,
 		struct err *err)
 {
 	char tmp[PATH_MAX];
-	const char *name;
 	int fd = file_temp(dirfd, tmpdir, tmp, sizeof(tmp), err);
-	int parent, rc;
+	int rc;
 
 	if (fd < 0)
 		return -1;
 	rc = file_write_all(fd, data, err);
+	if (rc == 0 && durable && fsync(fd) != 0)
+		rc = err_errno(err, "cannot flush '%s'", tmp);
 	close(fd);
-	parent = rc == 0 ? make_parent(dirfd, path, &name, err) : -1;
 	/* link(2), since rename(2) would replace what another has put there since. */
-	if (parent < 0)
-		rc = -1;
-	else if (linkat(dirfd, tmp, parent, name, 0) != 0 && errno != EEXIST)
-		rc = err_errno(err, "cannot link '%s' to '%s'", tmp, path);
-	if (parent >= 0)
-		close(parent);
+	if (rc == 0)
+		rc = file_link(dirfd, tmp, path, err);
 	unlinkat(dirfd, tmp, 0);
 	return rc;
+}
+
+int file_open_lock(int dirfd, const char *tmpdir, const char *path, struct err *err)
+{
+	int fd = file_open(dirfd, path, O_RDWR | O_CREAT, 0644, err);
+
+	/* The first one makes the directory. */
+	if (fd == FILE_ABSENT && file_create(dirfd, tmpdir, path, STR(""), false, err) == 0)
+		fd = file_open(dirfd, path, O_RDWR, 0, err);
+	if (fd == FILE_ABSENT)
+		fd = err->kind == ERR_NONE ? err_set(err, ERR_IO, "cannot open the lock '%s'", path) : -1;
+	return fd;
 }

@@ -87,10 +87,14 @@ int file_rename(int dirfd, const char *from, const char *path,
 
 /*
  * Put data at path by way of a temporary file in tmpdir, unless something is
- * there; missing parents are made. Returns 0 if it was put or there already, or -1.
+ * there; missing parents are made. durable: its bytes are on disk before. Returns 0 if
+ * it was put or there already, or -1.
  */
-int file_create(int dirfd, const char *tmpdir, const char *path, struct str data,
+int file_create(int dirfd, const char *tmpdir, const char *path, struct str data, bool durable,
 		struct err *err);
+
+/* An empty file for flock(2), made as above if missing. Returns a descriptor, or -1. */
+int file_open_lock(int dirfd, const char *tmpdir, const char *path, struct err *err);
 
 /* A second name for a file, unless path is there; missing parents are made. Returns 0 or -1. */
 int file_link(int dirfd, const char *from, const char *path, struct err *err);

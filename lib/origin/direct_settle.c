@@ -1,6 +1,4 @@
-#include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -41,25 +39,6 @@ static bool may_keep(const struct direct *direct, const struct direct_call *call
 						   publish_is_home(direct->store, escaped, &ignored) == 0);
 }
 
-/* Whole and flushed, since web servers send it; who comes second leaves what is there. */
-static int put_first(int dirfd, const char *key, struct str info, struct err *err)
-{
-	char tmp[PATH_MAX];
-	int fd = file_temp(dirfd, "tmp", tmp, sizeof(tmp), err);
-	int rc;
-
-	if (fd < 0)
-		return -1;
-	rc = file_write_all(fd, info, err);
-	if (rc == 0 && fsync(fd) != 0)
-		rc = err_errno(err, "cannot flush '%s'", tmp);
-	close(fd);
-	if (rc == 0)
-		rc = file_link(dirfd, tmp, key, err);
-	unlinkat(dirfd, tmp, 0);
-	return rc;
-}
-
 /* As a flight keeps it, unless one is there. A store that can't be written fails no request. */
 static void keep(const struct direct *direct, const struct direct_call *call, const char *key, const char *url,
 		 struct str info)
@@ -70,7 +49,8 @@ static void keep(const struct direct *direct, const struct direct_call *call, co
 
 	if (!may_keep(direct, call))
 		return;
-	if (put_first(dirfd, key, info, &err) != 0 || store_list_add(direct->store, key, &err) != 0) {
+	/* Flushed, since web servers send it. */
+	if (file_create(dirfd, "tmp", key, info, true, &err) != 0 || store_list_add(direct->store, key, &err) != 0) {
 		store_complain(direct->store, &err);
 		return;
 	}

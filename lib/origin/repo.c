@@ -171,7 +171,7 @@ static void note_url(struct repo *repo)
 	struct err err = { 0 };
 
 	file_create(repo->place.dirfd, "tmp",
-		    pool_printf(repo->pool, "%s/url", repo->path).p, str_of(repo->url), &err);
+		    pool_printf(repo->pool, "%s/url", repo->path).p, str_of(repo->url), false, &err);
 }
 
 struct repo *repo_open(struct repos *repos, struct pool *pool, const char *url,

@@ -105,7 +105,7 @@ int repo_init(struct repo *repo, const char *dir, const char *name, struct err *
 	if (repo_git(repo, NULL, NULL, -1, args, 4096, NULL, err) != 0)
 		return err_wrap(err, "cannot make '%s'", dir);
 	/* Archives are made without these two attributes, as cmd/go makes them. */
-	if (file_create(dirfd, "tmp", attributes, STR("* -export-subst -export-ignore\n"), err) != 0)
+	if (file_create(dirfd, "tmp", attributes, STR("* -export-subst -export-ignore\n"), false, err) != 0)
 		return -1;
 	return file_rename(dirfd, half, path, err);
 }

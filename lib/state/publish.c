@@ -82,11 +82,8 @@ static int check_zip(struct version *v, int fd, char h1[MODZIP_H1_SIZE], struct 
 /* The lock that cmd/go takes, so that two who publish the same are one after the other. */
 static int lock_version(struct version *v, struct err *err)
 {
-	const char *path = key_of(v, "lock");
-	int fd = -1;
+	int fd = file_open_lock(store_dirfd(v->store), "tmp", key_of(v, "lock"), err);
 
-	if (file_create(store_dirfd(v->store), "tmp", path, STR(""), err) == 0)
-		fd = file_open(store_dirfd(v->store), path, O_RDWR, 0, err);
 	for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
 		if (i == LOCK_TRIES) {
 			close(fd);
@@ -94,7 +91,7 @@ static int lock_version(struct version *v, struct err *err)
 		}
 		usleep(LOCK_PAUSE_US);
 	}
-	return fd < 0 && err->kind == ERR_NONE ? err_set(err, ERR_IO, "cannot lock '%s'", path) : fd;
+	return fd;
 }
 
 /* The h1 of a zip that is there: 0, FILE_ABSENT or -1. */
@@ -163,13 +160,9 @@ static int read_mark(struct store *store, struct pool *pool, const char *dir, st
 static int lock_mark(struct store *store, struct pool *pool, const char *dir, bool may_wait, struct err *err)
 {
 	const char *path = pool_printf(pool, "%s.lock", mark_of(pool, dir)).p;
-	int fd = -1;
+	int fd = file_open_lock(store_dirfd(store), "tmp", path, err);
 
-	if (file_create(store_dirfd(store), "tmp", path, STR(""), err) == 0)
-		fd = file_open(store_dirfd(store), path, O_RDWR, 0, err);
-	if (fd < 0)
-		return err->kind == ERR_NONE ? err_set(err, ERR_IO, "cannot lock '%s'", path) : -1;
-	if (flock(fd, may_wait ? LOCK_EX : LOCK_EX | LOCK_NB) == 0)
+	if (fd < 0 || flock(fd, may_wait ? LOCK_EX : LOCK_EX | LOCK_NB) == 0)
 		return fd;
 	close(fd);
 	return may_wait ? err_errno(err, "cannot lock '%s'", path) : FILE_NOT_NOW;

@@ -207,12 +207,8 @@ int store_swap(struct store *store, const char *key, struct str old, struct str 
 	int fd = -1, rc = -1;
 
 	snprintf(lock, sizeof(lock), "%s.lock", key);
-	/* The first one makes the directory. */
-	if (store->dirfd >= 0) {
-		fd = file_open(store->dirfd, lock, O_RDWR | O_CREAT, 0644, err);
-		if (fd == FILE_ABSENT && file_create(store->dirfd, "tmp", lock, STR(""), err) == 0)
-			fd = file_open(store->dirfd, lock, O_RDWR | O_CREAT, 0644, err);
-	}
+	if (store->dirfd >= 0)
+		fd = file_open_lock(store->dirfd, "tmp", lock, err);
 	if (fd < 0)
 		goto out;
 	/* Who holds it writes a small file; one that is stopped must not stop us. */
@@ -431,7 +427,7 @@ int store_list_add(struct store *store, const char *info_key, struct err *err)
 	fd = file_open(store->dirfd, path, O_RDWR | O_APPEND, 0, err);
 	/* The first line comes with the file: an empty list says "no versions". */
 	if (fd == FILE_ABSENT)
-		fd = file_create(store->dirfd, "tmp", path, pool_printf(pool, "%.*s\n", STR_ARG(plain)), err) == 0
+		fd = file_create(store->dirfd, "tmp", path, pool_printf(pool, "%.*s\n", STR_ARG(plain)), false, err) == 0
 		     ? file_open(store->dirfd, path, O_RDWR | O_APPEND, 0, err) : -1;
 	rc = fd < 0 ? -1 : add_line(fd, plain, pool, err);
 	if (fd >= 0)

@@ -38,9 +38,9 @@ static void make_copy(int i, int age_s)
 
 	memset(bytes, 'x', sizeof(bytes));
 	path_of(path, i, "main/objects/pack");
-	assert_int_equal(file_create(dirfd_, "tmp", path, (struct str){ bytes, sizeof(bytes) }, &err), 0);
+	assert_int_equal(file_create(dirfd_, "tmp", path, (struct str){ bytes, sizeof(bytes) }, false, &err), 0);
 	path_of(path, i, "use");
-	assert_int_equal(file_create(dirfd_, "tmp", path, STR(""), &err), 0);
+	assert_int_equal(file_create(dirfd_, "tmp", path, STR(""), false, &err), 0);
 	assert_int_equal(utimensat(dirfd_, path, times, 0), 0);
 }
 

@@ -26,7 +26,7 @@ static struct vcs *with_script(const char *script, struct config *config, struct
 	struct err err = { 0 };
 
 	unlinkat(dirfd_, "git", 0);
-	assert_int_equal(file_create(dirfd_, ".", "git", pool_printf(pool, "#!/bin/sh\n%s\n", script), &err), 0);
+	assert_int_equal(file_create(dirfd_, ".", "git", pool_printf(pool, "#!/bin/sh\n%s\n", script), false, &err), 0);
 	assert_int_equal(fchmodat(dirfd_, "git", 0755, 0), 0);
 	*config = (struct config){ .cache.dir = dir, .upstream.netrc = "" };
 	config->direct.git = pool_printf(pool, "%s/git", dir).p;
